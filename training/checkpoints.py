@@ -1,0 +1,126 @@
+"""Model files and training checkpoints: safetensors with metadata, never pickle.
+
+A *model* is what ships: the generator in half precision, with what is needed to use it. A *checkpoint* is what a
+training goes on from: everything in full precision.
+"""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from training.errors import ModelFileError, OutputError
+from training.model_files import available_models, find_model, sha256_file, user_model_folder  # noqa: F401 - also here
+from training.network import EncoderName, UNetGenerator
+
+MODEL_FORMAT = "napari-colorize model 1"
+LARGEST_MODEL_BYTES = 200_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """What a model file says about itself.
+
+    Attributes
+    ----------
+    name : str
+        The name it was trained under.
+    encoder, size
+        Architecture of the generator (`UNetGenerator`).
+    working_size : int
+        Short side of what the network sees at prediction, in pixels.
+    saturation : float
+        Factor on a* and b* that measured best.
+    mean_ab : tuple of two floats
+        Mean a*, b* of the training pictures.
+    samples : int
+        Samples seen in training.
+    """
+
+    name: str
+    encoder: EncoderName
+    size: int
+    working_size: int
+    saturation: float
+    mean_ab: tuple[float, float]
+    samples: int
+
+
+def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, object]) -> None:
+    """Write a safetensors file whole: to a temporary name, then moved into place."""
+    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    plain = {key: tensor.detach().cpu().contiguous() for key, tensor in tensors.items()}
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial.write_bytes(save(plain, {key: json.dumps(value) for key, value in metadata.items()}))
+        os.replace(partial, path)
+    except (OSError, SafetensorError) as error:
+        partial.unlink(missing_ok=True)
+        raise OutputError(f"{path}: cannot be written ({error}); what was there before is untouched") from error
+
+
+def read_tensors(path: Path, largest_bytes: int) -> tuple[dict[str, Tensor], dict[str, object]]:
+    """Read a safetensors file and its metadata.
+
+    Raises
+    ------
+    ModelFileError
+        If the file is missing, too large or damaged.
+    """
+    try:
+        if path.stat().st_size > largest_bytes:
+            raise ModelFileError(f"{path}: larger than {largest_bytes} bytes, so this is none of ours")
+        with safe_open(path, framework="pt") as file:
+            metadata = {key: json.loads(value) for key, value in (file.metadata() or {}).items()}
+            return {key: file.get_tensor(key) for key in file.keys()}, metadata  # noqa: SIM118 - no mapping
+    except (OSError, SafetensorError, json.JSONDecodeError) as error:
+        raise ModelFileError(f"{path}: cannot be read as a model, a safetensors file of ours ({error})") from error
+
+
+def save_model(path: Path, network: UNetGenerator, info: ModelInfo) -> None:
+    """Write a model in half precision; the statistics of batch norm stay in single, they may not fit."""
+    tensors = {
+        key: value.half() if value.is_floating_point() and "running" not in key else value
+        for key, value in network.state_dict().items()
+        if not key.endswith("num_batches_tracked")
+    }
+    write_tensors(path, tensors, {"format": MODEL_FORMAT, "info": asdict(info)})
+
+
+def load_model(path: Path) -> tuple[UNetGenerator, ModelInfo]:
+    """Read a model: the generator in evaluation mode, single precision, on the CPU.
+
+    Raises
+    ------
+    ModelFileError
+        If the file is no model of ours, or its parts do not fit the architecture that it names.
+    """
+    tensors, metadata = read_tensors(path, LARGEST_MODEL_BYTES)
+    if metadata.get("format") != MODEL_FORMAT:
+        raise ModelFileError(f"{path}: not a model of napari-colorize (its format is {metadata.get('format')!r})")
+    try:
+        info = ModelInfo(**{**metadata["info"], "mean_ab": tuple(metadata["info"]["mean_ab"])})
+        network = UNetGenerator(info.encoder, size=info.size)
+    except (TypeError, KeyError, ValueError) as error:
+        raise ModelFileError(f"{path}: its description is incomplete or of a newer version ({error})") from error
+    _check_parts(path, network, tensors)
+    network.load_state_dict({key: value.float() for key, value in tensors.items()}, strict=False)
+    return network.eval().requires_grad_(False), info
+
+
+def _check_parts(path: Path, network: UNetGenerator, tensors: Mapping[str, Tensor]) -> None:
+    own = {k: v.shape for k, v in network.state_dict().items() if not k.endswith("num_batches_tracked")}
+    wrong = own.keys() ^ tensors.keys() | {key for key in own.keys() & tensors.keys() if own[key] != tensors[key].shape}
+    if wrong:
+        raise ModelFileError(
+            f"{path}: of another architecture than it says: {len(wrong)} parts are missing, foreign or of another shape, "
+            f"for example {min(wrong)}"
+        )
+    if not all(torch.isfinite(value).all() for value in tensors.values()):
+        raise ModelFileError(f"{path}: holds values that are not finite")

@@ -1,0 +1,151 @@
+"""ChromaMap: the colour of one plane, small; the only thing that passes from prediction to rendering."""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+
+from training.errors import MapFileError, OutputError, SettingsError
+from training.window import Window
+
+if TYPE_CHECKING:
+    from training.rendering import Region
+    from training.small_lightness import ArrayLike
+
+MAP_FORMAT = "napari-colorize chroma map 1"
+AB_STEP = 0.5  # of the stored a*, b*
+UNCERTAINTY_STEP = 0.25  # of the stored uncertainty
+LARGEST_MAP_BYTES = 64_000_000
+_ARRAYS = {"ab": np.int16, "uncertainty": np.uint8, "lightness": np.uint8}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ChromaMap:
+    """Colour of one plane on a small grid, and how it came about. Immutable.
+
+    Attributes
+    ----------
+    ab : ndarray of int16, shape (2, y / 2, x / 2)
+        a* and b* in steps of 0.5, on half the grid of `lightness`.
+    uncertainty : ndarray of uint8, shape (y / 2, x / 2)
+        Expected absolute error of a* and b*, in steps of 0.25.
+    lightness : ndarray of uint8, shape (y, x)
+        The small lightness that the network saw: round(L* * 2.55).
+    shape : tuple of two int
+        Of the plane (level 0), (Y, X).
+    window : Window
+        From stored values to gray.
+    record : mapping
+        Plain values for JSON: model and its SHA-256, working size, saturation, seed, hints, version, NaN pixels.
+    """
+
+    ab: np.ndarray
+    uncertainty: np.ndarray
+    lightness: np.ndarray
+    shape: tuple[int, int]
+    window: Window
+    record: Mapping[str, object] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        half = tuple(side // 2 for side in self.lightness.shape)
+        if self.ab.shape != (2, *half) or self.uncertainty.shape != half:
+            raise MapFileError(
+                f"the parts of a map do not fit together: lightness {self.lightness.shape}, a*b* {self.ab.shape}, "
+                f"uncertainty {self.uncertainty.shape}"
+            )
+        for name, dtype in _ARRAYS.items():
+            array = np.array(getattr(self, name), dtype, order="C")  # stores write memory as it lies
+            array.flags.writeable = False
+            object.__setattr__(self, name, array)
+        object.__setattr__(self, "record", MappingProxyType(dict(self.record)))
+
+    def render(self, plane: "ArrayLike", region: "Region | None" = None, bits: int | None = None) -> np.ndarray:
+        """The coloured plane, or a region of it; see `training.rendering.render`."""
+        from training.rendering import render
+
+        return render(self, plane, region, bits)
+
+    def with_saturation(self, factor: float) -> Self:
+        """The same colours with their chroma multiplied by `factor` (0: gray)."""
+        if not 0 <= factor <= 10:
+            raise SettingsError(f"saturation must lie between 0 and 10, got {factor}")
+        limits = np.iinfo(np.int16)
+        ab = np.clip(np.rint(self.ab * factor), limits.min, limits.max)
+        record = dict(self.record) | {"saturation": float(self.record.get("saturation", 1.0)) * factor}
+        return replace(self, ab=ab, record=record)
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """The arrays by name, for a store."""
+        return {name: getattr(self, name) for name in _ARRAYS}
+
+    def metadata(self) -> dict[str, object]:
+        """All that is no array, as plain values for JSON."""
+        return {
+            "format": MAP_FORMAT,
+            "shape": list(self.shape),
+            "window": self.window.to_dict(),
+            "record": dict(self.record),
+        }
+
+    @classmethod
+    def from_parts(cls, arrays: Mapping[str, np.ndarray], metadata: Mapping[str, object]) -> Self:
+        """The inverse of `arrays` and `metadata`.
+
+        Raises
+        ------
+        MapFileError
+            If they do not describe a map of this version.
+        """
+        if metadata.get("format") != MAP_FORMAT:
+            raise MapFileError(f"no colour map of this version: its format is {metadata.get('format')!r}")
+        try:
+            height, width = metadata["shape"]
+            window = Window.from_dict(metadata["window"])
+            return cls(**{k: arrays[k] for k in _ARRAYS}, shape=(height, width), window=window, record=metadata["record"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise MapFileError(f"the colour map is incomplete or damaged ({error!r})") from error
+
+    def to_bytes(self) -> bytes:
+        """The map as the bytes of a safetensors file."""
+        from safetensors.numpy import save
+
+        return save(self.arrays(), {key: json.dumps(value) for key, value in self.metadata().items()})
+
+    def save(self, path: Path) -> None:
+        """Write the map to a file, whole or not at all."""
+        partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+        try:
+            partial.write_bytes(self.to_bytes())
+            os.replace(partial, path)
+        except OSError as error:
+            partial.unlink(missing_ok=True)
+            raise OutputError(f"{path}: cannot be written ({error.strerror})") from error
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read a map from a file.
+
+        Raises
+        ------
+        MapFileError
+            If the file is missing, damaged or no map.
+        """
+        from safetensors import SafetensorError, safe_open
+
+        try:
+            if path.stat().st_size > LARGEST_MAP_BYTES:
+                raise MapFileError(f"{path}: larger than any colour map")
+            with safe_open(path, framework="numpy") as file:
+                metadata = {key: json.loads(value) for key, value in (file.metadata() or {}).items()}
+                arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
+        except (OSError, SafetensorError, json.JSONDecodeError) as error:
+            raise MapFileError(f"{path}: cannot be read as a colour map ({error})") from error
+        try:
+            return cls.from_parts(arrays, metadata)
+        except MapFileError as error:
+            raise MapFileError(f"{path}: {error}") from error

@@ -1,0 +1,185 @@
+"""Training data: colour pictures from folders and tar shards, made into samples that depend on their number alone.
+
+Sample ``n`` of a run is always the same crop of the same picture with the same hints, whoever makes it and whenever:
+a run that was interrupted goes on exactly where it was.
+"""
+
+import io
+import tarfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from training.color import srgb_to_lab
+from training.errors import InputFileError, TrainingError
+from training.network import AB_SCALE
+
+PICTURE_SUFFIXES = {".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp"}
+MINIMUM_PICTURES = 8
+MINIMUM_SIDE = 16  # pixels
+GRAY_CHROMA = 2.0  # a picture whose 99th percentile of chroma stays below is gray: it would teach gray
+SMALLEST_CROP = 0.65  # of the short side
+MOST_HINTS = 40
+
+
+class Sample(NamedTuple):
+    """One training sample, or a batch of them with a leading axis N.
+
+    Attributes
+    ----------
+    inputs : Tensor of float32, shape (4, Y, X)
+        What `UNetGenerator` takes.
+    ab : Tensor of float32, shape (2, Y / 2, X / 2)
+        True a* and b*, divided by 110.
+    """
+
+    inputs: Tensor
+    ab: Tensor
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Encoded colour pictures in memory, and the names of those that were left out with the reason."""
+
+    names: list[str]
+    encoded: list[bytes]
+    left_out: dict[str, str]
+
+
+def iter_picture_files(source: Path) -> Iterator[tuple[str, bytes]]:
+    """Names and contents of the picture files of a folder, a tar or a single file, in a fixed order."""
+    if source.is_dir():
+        for path in sorted(p for p in source.rglob("*") if p.suffix.lower() in PICTURE_SUFFIXES):
+            yield path.relative_to(source).as_posix(), path.read_bytes()
+    elif source.is_file() and tarfile.is_tarfile(source):
+        with tarfile.open(source) as tar:
+            for member in tar:
+                if member.isfile() and Path(member.name).suffix.lower() in PICTURE_SUFFIXES:
+                    yield member.name, tar.extractfile(member).read()
+    elif source.is_file():
+        yield source.name, source.read_bytes()
+    else:
+        raise InputFileError(f"{source}: there is no such folder or file")
+
+
+def decode_rgb(encoded: bytes) -> Image.Image:
+    """The picture as 8-bit RGB."""
+    image = Image.open(io.BytesIO(encoded))
+    image.load()
+    return image.convert("RGB")
+
+
+def load_pictures(sources: Sequence[Path]) -> Pictures:
+    """Read the pictures of folders and tars into memory, still encoded; leave out what would spoil a model.
+
+    Raises
+    ------
+    TrainingError
+        If fewer than eight pictures are left.
+    """
+    pictures = Pictures([], [], {})
+    for source in sources:
+        for name, encoded in iter_picture_files(source):
+            if reason := _why_unusable(encoded):
+                pictures.left_out[name] = reason
+            else:
+                pictures.names.append(name)
+                pictures.encoded.append(encoded)
+    if len(pictures.names) < MINIMUM_PICTURES:
+        raise TrainingError(
+            f"only {len(pictures.names)} usable colour pictures in {', '.join(map(str, sources))} "
+            f"({len(pictures.left_out)} left out): at least {MINIMUM_PICTURES} are needed"
+        )
+    return pictures
+
+
+def _why_unusable(encoded: bytes) -> str | None:
+    try:
+        image = decode_rgb(encoded)
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        return f"cannot be read ({error})"
+    if min(image.size) < MINIMUM_SIDE:
+        return f"smaller than {MINIMUM_SIDE} pixels"
+    ab = srgb_to_lab(np.asarray(image.resize((32, 32), Image.Resampling.BOX)) / 255)[..., 1:]
+    return "gray" if np.percentile(np.hypot(ab[..., 0], ab[..., 1]), 99) < GRAY_CHROMA else None
+
+
+class TrainingSamples(Dataset):
+    """Samples of a run by their number.
+
+    Parameters
+    ----------
+    encoded : sequence of bytes
+        Encoded pictures.
+    size : int
+        Side of the samples in pixels.
+    seed : int
+        Seed of the run.
+    hint_share : float
+        Part of the samples that get hints, in [0, 1].
+    """
+
+    def __init__(self, encoded: Sequence[bytes], size: int, seed: int, hint_share: float) -> None:
+        self.encoded = encoded
+        self.size = size
+        self.seed = seed
+        self.hint_share = hint_share
+
+    def __getitem__(self, number: int) -> Sample:
+        epoch, place = divmod(number, len(self.encoded))
+        order = np.random.default_rng((self.seed, epoch)).permutation(len(self.encoded))
+        rng = np.random.default_rng((self.seed, epoch, place, self.size))
+        return self._sample(decode_rgb(self.encoded[order[place]]), rng)
+
+    def _sample(self, image: Image.Image, rng: np.random.Generator) -> Sample:
+        lab = srgb_to_lab(np.asarray(random_crop(image, self.size, rng)) / 255)
+        hints = np.zeros((3, self.size, self.size), np.float32)
+        if rng.random() < self.hint_share:
+            hints = simulated_hints(lab[..., 1:] / AB_SCALE, rng)
+        # the network sees lightness as it is stored in a map, in 8 bits
+        lightness = np.rint(lab[None, ..., 0] * 2.55) / np.float32(127.5) - 1
+        halves = lab[..., 1:].reshape(self.size // 2, 2, self.size // 2, 2, 2).mean(axis=(1, 3))
+        ab = halves.transpose(2, 0, 1) / np.float32(AB_SCALE)
+        inputs = np.concatenate([lightness, hints]).astype(np.float32)
+        return Sample(torch.from_numpy(inputs), torch.from_numpy(np.ascontiguousarray(ab)))
+
+
+def random_crop(image: Image.Image, size: int, rng: np.random.Generator) -> Image.Image:
+    """A square crop of random scale and place, by area means, mirrored half of the time."""
+    short = min(image.size)
+    side = short * np.exp(rng.uniform(np.log(SMALLEST_CROP), 0))
+    left, top = rng.uniform(0, image.width - side), rng.uniform(0, image.height - side)
+    crop = image.resize((size, size), Image.Resampling.BOX, box=(left, top, left + side, top + side))
+    return crop.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if rng.random() < 0.5 else crop
+
+
+def simulated_hints(ab: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Hint channels as a user would give them: a few small squares of true colour.
+
+    Parameters
+    ----------
+    ab : ndarray of float32, shape (Y, X, 2)
+        True a* and b*, divided by 110.
+    rng : Generator
+        Decides how many (often few, seldom many), where and how large.
+
+    Returns
+    -------
+    ndarray of float32, shape (3, Y, X)
+        Mask, a*, b*.
+    """
+    hints = np.zeros((3, *ab.shape[:2]), np.float32)
+    for _ in range(round(np.exp(rng.uniform(0, np.log(MOST_HINTS))))):
+        radius = rng.integers(0, 3)
+        y, x = (rng.integers(radius, side - radius) for side in ab.shape[:2])
+        patch = np.s_[y - radius : y + radius + 1, x - radius : x + radius + 1]
+        hints[0][patch] = 1
+        hints[1:, *patch] = ab[patch].mean(axis=(0, 1))[:, None, None]
+    return hints

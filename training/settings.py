@@ -1,0 +1,104 @@
+"""Settings of a training: one TOML file, checked when it is read, written back complete beside the result."""
+
+import tomllib
+from pathlib import Path
+from typing import Annotated
+
+import tomli_w
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from training.errors import SettingsError
+from training.network import EncoderName
+
+Positive = Annotated[float, Field(gt=0)]
+NotNegative = Annotated[float, Field(ge=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Stage(_Frozen):
+    """A part of the training at one picture size; `adversarial` above 0 makes it the adversarial stage."""
+
+    samples: Annotated[int, Field(gt=0)]
+    size: Annotated[int, Field(ge=32, multiple_of=32)]
+    learning_rate: Positive = 1e-3
+    adversarial: NotNegative = 0.0
+
+
+class Settings(_Frozen):
+    """Everything that decides a training.
+
+    Losses are added with their weights: `l1_weight` times the mean absolute error of a* and b* divided by 110 (lambda
+    of the design's equation), `scale_weight`, `distribution_weight`, and each stage's `adversarial`.
+    """
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+    data: Annotated[list[Path], Field(min_length=1)]
+    stages: Annotated[list[Stage], Field(min_length=1)]
+    output: Path = Path("runs")
+    seed: Annotated[int, Field(ge=0)] = 1
+    encoder: EncoderName = "efficientnet_lite0"
+    pretrained: bool = True
+    dropout: Share = 0.0
+    batch: Annotated[int, Field(gt=1)] = 32
+    weight_decay: NotNegative = 1e-2
+    l1_weight: Positive = 100.0
+    scale_weight: NotNegative = 0.5
+    distribution_weight: NotNegative = 1.0
+    hint_share: Share = 0.5
+    ema_half_life: Positive = 4000.0  # samples
+    working_size: Annotated[int, Field(ge=32, le=512, multiple_of=32)] = 128  # short side at prediction, pixels
+    checkpoint_every: Annotated[int, Field(gt=0)] = 10000  # samples
+    threads: Annotated[int, Field(gt=0)] = 1
+    workers: Annotated[int, Field(ge=0)] = 1  # processes that decode pictures
+
+    @model_validator(mode="after")
+    def _whole_batches(self) -> "Settings":
+        if any(stage.samples % self.batch for stage in self.stages):
+            raise ValueError(f"stages: samples must be multiples of batch ({self.batch})")
+        return self
+
+    @model_validator(mode="after")
+    def _encoder_fits(self) -> "Settings":
+        if self.encoder == "pix2pix":
+            if self.pretrained:
+                raise ValueError("pretrained: pix2pix has no pretrained weights; set pretrained = false")
+            sizes = {stage.size for stage in self.stages}
+            if len(sizes) > 1 or any(size & (size - 1) for size in sizes):
+                raise ValueError("stages: the depth of pix2pix follows the size, so all need one size, a power of two")
+        return self
+
+
+def read_settings(path: Path) -> Settings:
+    """Read and check a settings file; paths in it are relative to its folder.
+
+    Raises
+    ------
+    SettingsError
+        If the file is missing, no TOML, has unknown keys or impossible values.
+    """
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise SettingsError(f"{path}: cannot be read as TOML ({error})") from error
+    try:
+        settings = Settings.model_validate(values)
+    except ValidationError as error:
+        raise SettingsError("\n".join(_sentences(path, error))) from error
+    folder = path.parent
+    return settings.model_copy(
+        update={"data": [folder / source for source in settings.data], "output": folder / settings.output}
+    )
+
+
+def _sentences(path: Path, error: ValidationError) -> list[str]:
+    places = [(".".join(map(str, problem["loc"])), problem["msg"]) for problem in error.errors()]
+    return [f"{path}: {place + ': ' if place else ''}{message}" for place, message in places]
+
+
+def write_settings(settings: Settings, path: Path) -> None:
+    """Write all settings, defaults included, as TOML."""
+    path.write_text(tomli_w.dumps(settings.model_dump(mode="json")), encoding="utf-8")

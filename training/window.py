@@ -1,0 +1,169 @@
+"""The window: the monotone map T from stored values to gray, one for a layer, stack, series or file."""
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Self
+
+import numpy as np
+
+from training.errors import PlaneError
+
+PERCENTILES = (0.1, 99.9)
+HISTOGRAM_BINS = 1 << 16
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """v = T(x): (x - lo) / (hi - lo) clipped to 0..1, then the curve.
+
+    Attributes
+    ----------
+    lo, hi : float
+        Stored values that become black and white; ``lo > hi`` for negatives.
+    curve : tuple of float, optional
+        sRGB-encoded gray at equal steps of the clipped value from 0 to 1, rising: the curve of an embedded gray ICC
+        profile. Without it the stored values are sRGB-encoded already.
+    note : str
+        How it was chosen, where that was not obvious.
+    """
+
+    lo: float
+    hi: float
+    curve: tuple[float, ...] | None = None
+    note: str = ""
+
+    def __post_init__(self) -> None:
+        if not (np.isfinite(self.lo) and np.isfinite(self.hi)) or self.lo == self.hi:
+            raise PlaneError(f"a window needs two different finite values, got {self.lo} and {self.hi}")
+
+    @property
+    def negative(self) -> bool:
+        """Whether dark and light change places."""
+        return self.lo > self.hi
+
+    def value(self, raw: np.ndarray) -> np.ndarray:
+        """Gray values v in [0, 1], float64, of stored values of any kind; NaN is black."""
+        linear = np.clip((np.asarray(raw, np.float64) - self.lo) / (self.hi - self.lo), 0, 1)
+        linear = np.nan_to_num(linear, copy=False)
+        if self.curve is None:
+            return linear
+        return np.interp(linear, np.linspace(0, 1, len(self.curve)), self.curve)
+
+    def apply(self, plane: np.ndarray, bits: int) -> np.ndarray:
+        """Windowed gray codes of a plane.
+
+        Parameters
+        ----------
+        plane : ndarray, any shape
+            Stored values; 8- and 16-bit integers go through a table.
+        bits : {8, 16}
+            Depth of the codes.
+
+        Returns
+        -------
+        ndarray of uint8 or uint16, same shape
+            round(v * 255) or round(v * 65535).
+        """
+        plane = np.asarray(plane)
+        if plane.dtype in (np.uint8, np.uint16):
+            return self._codes(np.arange(np.iinfo(plane.dtype).max + 1), bits)[plane]
+        return self._codes(plane, bits)
+
+    def _codes(self, raw: np.ndarray, bits: int) -> np.ndarray:
+        return np.rint(self.value(raw) * (2**bits - 1)).astype(f"uint{bits}")
+
+    def result_bits(self, dtype: np.dtype) -> int:
+        """Depth of a result: 8 for 8-bit planes, but 16 where 8 bits would merge values that 16 keep apart."""
+        if dtype == bool:
+            return 8
+        if dtype != np.uint8:
+            return 16
+        kept = [len(np.unique(self.apply(np.arange(256, dtype=np.uint8), bits))) for bits in (8, 16)]
+        return 8 if kept[0] == kept[1] else 16
+
+    def to_dict(self) -> dict[str, object]:
+        """Plain values for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict) -> Self:
+        """The inverse of `to_dict`."""
+        curve = values.get("curve")
+        return cls(float(values["lo"]), float(values["hi"]), tuple(curve) if curve else None, values.get("note", ""))
+
+
+def choose_window(
+    planes: Sequence[np.ndarray],
+    *,
+    bits_stored: int | None = None,
+    negative: bool = False,
+    curve: tuple[float, ...] | None = None,
+) -> Window:
+    """The window of a file or stack by its type and values.
+
+    8 bit: 0..255, always. 16 bit: the stated bits, else 12 where everything stays below 4096, else 16. Others: 0..1 if
+    the values lie in it, else the 0.1 and 99.9 percentiles.
+
+    Parameters
+    ----------
+    planes : sequence of ndarray, shape (Y, X)
+        All planes that share the window; each is looked at once or twice.
+    bits_stored : int, optional
+        Bits that the metadata states (BitsPerSample, BitsStored, sBIT).
+    negative : bool
+        Film negatives, MinIsWhite, MONOCHROME1: dark and light change places.
+    curve : tuple of float, optional
+        Of an embedded gray ICC profile, see `Window`.
+    """
+    dtype = np.asarray(planes[0][:1]).dtype
+    if dtype.kind not in "buif":
+        raise PlaneError(f"values of type {dtype} are no gray: expected integers, floats or booleans")
+    window = replace(_by_type(planes, dtype, bits_stored), curve=curve)
+    return replace(window, lo=window.hi, hi=window.lo) if negative else window
+
+
+def _by_type(planes: Sequence[np.ndarray], dtype: np.dtype, bits_stored: int | None) -> Window:
+    if dtype == bool:
+        return Window(0, 1)
+    if dtype == np.uint8:
+        return Window(0, 255)
+    if dtype == np.uint16:
+        if bits_stored is None:
+            twelve = max(int(np.max(plane, initial=0)) for plane in planes) < 4096
+            note = "12 of 16 bits: all values are below 4096" if twelve else ""
+            return Window(0, 4095 if twelve else 65535, note=note)
+        return Window(0, 2**bits_stored - 1, note=f"{bits_stored} bits, as the file says" if bits_stored < 16 else "")
+    return _by_values(planes, dtype)
+
+
+def _by_values(planes: Sequence[np.ndarray], dtype: np.dtype) -> Window:
+    low, high = _finite_range(planes)
+    if low > high:
+        return Window(0, 1, note="no finite value: all is black")
+    if dtype.kind == "f" and 0 <= low and high <= 1:
+        return Window(0, 1)
+    if low == high:
+        return Window(low, low + 1, note=f"all values are {low:g}")
+    lo, hi = _percentiles(planes, low, high)
+    return Window(lo, hi, note=f"{lo:g} to {hi:g}: the 0.1 and 99.9 percentiles")
+
+
+def _finite(plane: np.ndarray) -> np.ndarray:
+    values = np.asarray(plane, np.float64).ravel()
+    return values[np.isfinite(values)]
+
+
+def _finite_range(planes: Sequence[np.ndarray]) -> tuple[float, float]:
+    pairs = [(values.min(), values.max()) for values in map(_finite, planes) if values.size]
+    extremes = list(itertools.chain.from_iterable(pairs))
+    return (float(min(extremes)), float(max(extremes))) if extremes else (1.0, 0.0)
+
+
+def _percentiles(planes: Sequence[np.ndarray], low: float, high: float) -> tuple[float, float]:
+    """From a histogram of 65,536 bins, so that a stack need not fit into memory."""
+    counts = sum(np.histogram(_finite(plane), HISTOGRAM_BINS, (low, high))[0] for plane in planes)
+    cumulated = np.cumsum(counts) / np.sum(counts) * 100
+    first, last = (int(np.searchsorted(cumulated, percentile)) for percentile in PERCENTILES)
+    edges = np.linspace(low, high, HISTOGRAM_BINS + 1)
+    return float(edges[first]), float(edges[min(last, HISTOGRAM_BINS - 1) + 1])
