@@ -5,18 +5,18 @@ training goes on from: everything in full precision.
 """
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from training.errors import ModelFileError, OutputError
-from training.model_files import available_models, find_model, sha256_file, user_model_folder  # noqa: F401 - also here
+from training.atomic import put_whole
+from training.errors import ModelFileError
 from training.network import EncoderName, UNetGenerator
 
 MODEL_FORMAT = "napari-colorize model 1"
@@ -53,19 +53,13 @@ class ModelInfo:
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, object]) -> None:
-    """Write a safetensors file whole: to a temporary name, then moved into place."""
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    """Write a safetensors file whole, in place of an earlier one."""
     plain = {key: tensor.detach().cpu().contiguous() for key, tensor in tensors.items()}
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with put_whole(path, overwrite=True) as partial:
         partial.write_bytes(save(plain, {key: json.dumps(value) for key, value in metadata.items()}))
-        os.replace(partial, path)
-    except (OSError, SafetensorError) as error:
-        partial.unlink(missing_ok=True)
-        raise OutputError(f"{path}: cannot be written ({error}); what was there before is untouched") from error
 
 
-def read_tensors(path: Path, largest_bytes: int) -> tuple[dict[str, Tensor], dict[str, object]]:
+def read_tensors(path: Path, largest_bytes: int) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Read a safetensors file and its metadata.
 
     Raises
@@ -119,7 +113,7 @@ def _check_parts(path: Path, network: UNetGenerator, tensors: Mapping[str, Tenso
     wrong = own.keys() ^ tensors.keys() | {key for key in own.keys() & tensors.keys() if own[key] != tensors[key].shape}
     if wrong:
         raise ModelFileError(
-            f"{path}: of another architecture than it says: {len(wrong)} parts are missing, foreign or of another shape, "
+            f"{path}: of another architecture than it says: {len(wrong)} parts are missing, foreign or misshapen, "
             f"for example {min(wrong)}"
         )
     if not all(torch.isfinite(value).all() for value in tensors.values()):

@@ -1,16 +1,16 @@
 """ChromaMap: the colour of one plane, small; the only thing that passes from prediction to rendering."""
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from training.errors import MapFileError, OutputError, SettingsError
+from training.atomic import put_whole
+from training.errors import MapFileError, SettingsError
 from training.window import Window
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class ChromaMap:
     lightness: np.ndarray
     shape: tuple[int, int]
     window: Window
-    record: Mapping[str, object] = field(default_factory=dict)
+    record: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         half = tuple(side // 2 for side in self.lightness.shape)
@@ -83,7 +83,7 @@ class ChromaMap:
         """The arrays by name, for a store."""
         return {name: getattr(self, name) for name in _ARRAYS}
 
-    def metadata(self) -> dict[str, object]:
+    def metadata(self) -> dict[str, Any]:
         """All that is no array, as plain values for JSON."""
         return {
             "format": MAP_FORMAT,
@@ -93,7 +93,7 @@ class ChromaMap:
         }
 
     @classmethod
-    def from_parts(cls, arrays: Mapping[str, np.ndarray], metadata: Mapping[str, object]) -> Self:
+    def from_parts(cls, arrays: Mapping[str, np.ndarray], metadata: Mapping[str, Any]) -> Self:
         """The inverse of `arrays` and `metadata`.
 
         Raises
@@ -106,7 +106,9 @@ class ChromaMap:
         try:
             height, width = metadata["shape"]
             window = Window.from_dict(metadata["window"])
-            return cls(**{k: arrays[k] for k in _ARRAYS}, shape=(height, width), window=window, record=metadata["record"])
+            return cls(
+                **{k: arrays[k] for k in _ARRAYS}, shape=(height, width), window=window, record=metadata["record"]
+            )
         except (KeyError, TypeError, ValueError) as error:
             raise MapFileError(f"the colour map is incomplete or damaged ({error!r})") from error
 
@@ -116,15 +118,10 @@ class ChromaMap:
 
         return save(self.arrays(), {key: json.dumps(value) for key, value in self.metadata().items()})
 
-    def save(self, path: Path) -> None:
+    def save(self, path: Path, *, overwrite: bool = False) -> None:
         """Write the map to a file, whole or not at all."""
-        partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-        try:
+        with put_whole(path, overwrite=overwrite) as partial:
             partial.write_bytes(self.to_bytes())
-            os.replace(partial, path)
-        except OSError as error:
-            partial.unlink(missing_ok=True)
-            raise OutputError(f"{path}: cannot be written ({error.strerror})") from error
 
     @classmethod
     def load(cls, path: Path) -> Self:

@@ -13,6 +13,7 @@ References
 """
 
 from functools import cache
+from typing import Any
 
 import numpy as np
 
@@ -37,7 +38,7 @@ LAB_DELTA = 6 / 29
 
 FRACTION_BITS = 30  # of linear light in the integer tables: 1.0 is 2**30
 WEIGHT_BITS = 24  # of the luminance weights: their sum is 2**24 exactly
-MARGIN = 0.02  # the mended luminance stays this part of a code inside its rounding interval
+MARGIN = 0.025  # of a code between a luminance and its rounding borders: 0.02, and what the rounded tables may be off
 
 
 def srgb_decode(encoded: np.ndarray) -> np.ndarray:
@@ -115,7 +116,7 @@ def _lab_f_inverse(f: np.ndarray) -> np.ndarray:
 
 def depth_bits(dtype: np.dtype) -> int:
     """8 for uint8, 16 for uint16; anything else is refused."""
-    if dtype not in (np.uint8, np.uint16):
+    if dtype.newbyteorder("=") not in (np.uint8, np.uint16):
         raise PlaneError(f"expected 8- or 16-bit unsigned values (uint8, uint16), got {dtype}")
     return dtype.itemsize * 8
 
@@ -131,9 +132,9 @@ def linear_table(bits: int) -> np.ndarray:
 
 @cache
 def luminance_bounds(bits: int) -> np.ndarray:
-    """Least and greatest luminance that rounds to each gray code with a margin: int64, shape (2**bits + 1, 2).
+    """Least and greatest luminance that rounds to each gray code with a margin: int64, shape (2**bits, 2).
 
-    In units of 2**-54. The rounding interval of code g is [g - 0.5, g + 0.5]; 0.02 of a code is kept free on either
+    In units of 2**-54. The rounding interval of code g is [g - 0.5, g + 0.5]; `MARGIN` of a code is kept free on either
     side, so that anybody's float64 formula agrees with ours.
     """
     codes = np.arange(2**bits)[:, None] + np.array([-0.5 + MARGIN, 0.5 - MARGIN])
@@ -207,7 +208,9 @@ def gray(rgb: np.ndarray) -> np.ndarray:
     """
     rgb = np.asarray(rgb)
     if rgb.ndim < 1 or rgb.shape[-1] not in (3, 4):
-        raise PlaneError(f"expected colour (..., 3) or (..., 4) with the channel last, got an array of shape {rgb.shape}")
+        raise PlaneError(
+            f"expected colour (..., 3) or (..., 4) with the channel last, got an array of shape {rgb.shape}"
+        )
     bits = depth_bits(rgb.dtype)
     luminance = np.empty(rgb.shape[:-1])
     for rows in _row_bands(luminance.shape):
@@ -216,7 +219,7 @@ def gray(rgb: np.ndarray) -> np.ndarray:
     return np.rint(luminance).astype(rgb.dtype)
 
 
-def _row_bands(shape: tuple[int, ...], pixels: int = 1 << 20):
+def _row_bands(shape: tuple[int, ...], pixels: int = 1 << 20) -> list[Any]:
     """Slices of the first axis of about `pixels` entries, so that temporaries stay small."""
     if not shape:
         return [...]
@@ -245,7 +248,7 @@ def fit_to_gamut(lightness: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndar
 
 
 def _in_gamut(linear: np.ndarray) -> np.ndarray:
-    return ((linear >= np.float32(-1e-6)) & (linear <= np.float32(1 + 1e-6))).all(axis=-1)
+    return np.all((linear >= np.float32(-1e-6)) & (linear <= np.float32(1 + 1e-6)), axis=-1)
 
 
 def _bisect_chroma(lightness: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -306,7 +309,9 @@ def _mend(codes: np.ndarray, linear: np.ndarray, gray_code: np.ndarray, bits: in
     """Move by single steps to the candidate nearest in chroma that gives the gray; plain gray where none does."""
     candidates = np.clip(codes[:, None, :] + _STEPS, 0, 2**bits - 1)
     fits = _gives_gray(candidates, gray_code[:, None], bits)
-    distance = np.where(fits, _chroma_distance(candidates, _fractional_codes(codes, linear, bits)[:, None], bits), np.inf)
+    distance = np.where(
+        fits, _chroma_distance(candidates, _fractional_codes(codes, linear, bits)[:, None], bits), np.inf
+    )
     best = candidates[np.arange(len(codes)), distance.argmin(axis=1)]
     return np.where(fits.any(axis=1, keepdims=True), best, gray_code[:, None])
 

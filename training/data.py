@@ -9,7 +9,7 @@ import tarfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import IO, NamedTuple, cast
 
 import numpy as np
 import torch
@@ -62,7 +62,7 @@ def iter_picture_files(source: Path) -> Iterator[tuple[str, bytes]]:
         with tarfile.open(source) as tar:
             for member in tar:
                 if member.isfile() and Path(member.name).suffix.lower() in PICTURE_SUFFIXES:
-                    yield member.name, tar.extractfile(member).read()
+                    yield member.name, cast(IO[bytes], tar.extractfile(member)).read()
     elif source.is_file():
         yield source.name, source.read_bytes()
     else:

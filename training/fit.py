@@ -6,6 +6,7 @@ before the adversarial stage. Schedules count samples, not steps.
 
 import copy
 import csv
+import itertools
 import math
 import signal
 import time
@@ -15,14 +16,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader
 
 from training import losses
 from training.checkpoints import ModelInfo, read_tensors, save_model, write_tensors
-from training.data import Pictures, Sample, TrainingSamples, decode_rgb, load_pictures
 from training.color import srgb_to_lab
+from training.data import Pictures, Sample, TrainingSamples, decode_rgb, load_pictures
 from training.errors import TrainingError
 from training.network import PatchDiscriminator, UNetGenerator, load_imagenet
 from training.settings import Settings, Stage, write_settings
@@ -95,9 +96,7 @@ class Trainer:
         return scalars | ({"discriminator": discriminator_loss} if stage.adversarial > 0 else {})
 
     def _step_discriminator(self, lightness: Tensor, fake_ab: Tensor, true_ab: Tensor) -> float:
-        loss = losses.discriminator_loss(
-            self.discriminator(lightness, true_ab), self.discriminator(lightness, fake_ab)
-        )
+        loss = losses.discriminator_loss(self.discriminator(lightness, true_ab), self.discriminator(lightness, fake_ab))
         _descend(self.discriminator_optimizer, loss)
         return loss.item()
 
@@ -112,7 +111,11 @@ class Trainer:
 
     def tensors(self) -> dict[str, Tensor]:
         """Everything that a continuation needs, by name."""
-        modules = {"generator": self.generator, "average": self.average, "discriminator": self.discriminator}
+        modules: dict[str, nn.Module] = {
+            "generator": self.generator,
+            "average": self.average,
+            "discriminator": self.discriminator,
+        }
         state = {f"{name}/{key}": v for name, module in modules.items() for key, v in module.state_dict().items()}
         for name, optimizer in self._optimizers().items():
             for index, values in optimizer.state_dict()["state"].items():
@@ -230,15 +233,21 @@ def _save(trainer: Trainer, path: Path) -> None:
 
 def _restore(trainer: Trainer, path: Path) -> None:
     tensors, metadata = read_tensors(path, LARGEST_CHECKPOINT_BYTES)
-    mine, theirs = trainer.settings.model_dump(mode="json"), metadata["settings"]
-    free = {"output", "data", "threads", "workers", "checkpoint_every"}  # they do not change the weights' path
-    changed = sorted(key for key in mine if key not in free and mine[key] != theirs.get(key))
-    if changed:
+    samples = metadata["samples"]
+    mine, theirs = (_path_of_weights(s, samples) for s in (trainer.settings, Settings(**metadata["settings"])))
+    if changed := sorted(key for key in mine if mine[key] != theirs[key]):
         raise TrainingError(
-            f"{path}: made with other settings ({', '.join(changed)}): resume with those of {path.parent}/settings.toml, "
-            "or choose another name"
+            f"{path}: made with other settings ({', '.join(changed)}): resume with those of "
+            f"{path.parent}/settings.toml, or choose another name. Stages that have not begun may change"
         )
-    trainer.restore(tensors, metadata["samples"])
+    trainer.restore(tensors, samples)
+
+
+def _path_of_weights(settings: Settings, samples: int) -> dict[str, object]:
+    """The settings that decided the weights so far: of the stages only those that have begun."""
+    values = settings.model_dump(exclude={"output", "data", "threads", "workers", "checkpoint_every", "working_size"})
+    starts = itertools.accumulate((stage.samples for stage in settings.stages), initial=0)
+    return values | {"stages": [stage for stage, start in zip(values["stages"], starts) if start < samples]}
 
 
 def model_info(settings: Settings, pictures: Pictures, samples: int) -> ModelInfo:

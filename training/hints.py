@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,7 +40,9 @@ class Hint:
         if not (math.isfinite(self.y) and math.isfinite(self.x)):
             raise SettingsError(f"a hint lies at y {self.y}, x {self.x}: expected pixels")
         if len(self.rgb) != 3 or not all(0 <= value <= 255 for value in self.rgb):
-            raise SettingsError(f"the colour {self.rgb} of a hint is no sRGB colour: expected three values from 0 to 255")
+            raise SettingsError(
+                f"the colour {self.rgb} of a hint is no sRGB colour: expected three values from 0 to 255"
+            )
 
 
 def read_hints(path: Path) -> list[Hint]:
@@ -69,6 +72,6 @@ def _hint(entry: dict[str, Any], place: str) -> Hint:
         raise SettingsError(f"{place}: {error}") from error
 
 
-def hints_of_plane(hints: list[Hint], index: int) -> list[Hint]:
+def hints_of_plane(hints: Iterable[Hint], index: int) -> list[Hint]:
     """The hints that belong to one plane; those without an index belong to the first."""
     return [hint for hint in hints if (hint.plane or (0,)) == (index,)]

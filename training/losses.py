@@ -28,7 +28,7 @@ def discriminator_loss(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
 
 
 def adversarial_loss(fake_logits: Tensor) -> Tensor:
-    """-mean log D(x, G(x)): what the generator minimises instead of log(1 - D), which has no slope early ([1]_, 3.3)."""
+    """-mean log D(x, G(x)): minimised instead of log(1 - D), which has no slope early ([1]_, 3.3)."""
     return F.softplus(-fake_logits).mean()
 
 

@@ -1,9 +1,9 @@
 """Predict: one plane to its colour map, by the network; small, once for each plane."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Literal, Self
+from typing import Literal, Self, cast
 
 import numpy as np
 import torch
@@ -13,9 +13,10 @@ from training.checkpoints import ModelInfo, load_model
 from training.chroma_map import AB_STEP, UNCERTAINTY_STEP, ChromaMap
 from training.color import srgb_to_lab
 from training.errors import PlaneError, SettingsError
-from training.model_files import find_model, sha256_file
 from training.hints import Hint
+from training.model_files import find_model
 from training.network import AB_SCALE, BIN_STRIDE, Colour, UNetGenerator, bin_centres
+from training.provenance import sha256_file
 from training.small_lightness import BAND_VALUES, ArrayLike, check_plane, small_lightness
 from training.window import Window, choose_window
 
@@ -108,16 +109,14 @@ class Colorizer:
                 raise SettingsError("a map keeps its window: predict from the plane to change it")
             kept = {key: plane.record[key] for key in ("level_read", "nan_pixels") if key in plane.record}
             return np.asarray(plane.lightness), plane.shape, plane.window, kept
-        levels = list(plane) if isinstance(plane, (list, tuple)) else [plane]
-        for level in levels:
-            check_plane(level)
-        enough = [i for i, level in enumerate(levels) if min(level.shape) >= 2 * self.info.working_size]
+        levels: Sequence[ArrayLike] = plane if isinstance(plane, list | tuple) else [cast(ArrayLike, plane)]
+        shapes = [check_plane(level) for level in levels]
+        enough = [i for i, shape in enumerate(shapes) if min(shape) >= 2 * self.info.working_size]
         read = enough[-1] if enough else 0
         bands = RowBands(levels[read])
         window = window or choose_window(bands)
         lightness = small_lightness(levels[read], window, self.info.working_size)
-        height, width = levels[0].shape
-        return lightness, (int(height), int(width)), window, {"level_read": read, "nan_pixels": bands.count_nan()}
+        return lightness, shapes[0], window, {"level_read": read, "nan_pixels": bands.count_nan()}
 
     def _run(self, lightness: np.ndarray, hint_channels: np.ndarray) -> Colour:
         # one thread: two would change the last bits; many planes are predicted in parallel instead
@@ -196,25 +195,24 @@ def _hint_channels(
 
 def _place_hint(channels: np.ndarray, y: float, x: float, scaled_ab: np.ndarray) -> None:
     row, column = (int(np.clip(round(p), 0, side - 1)) for p, side in zip((y, x), channels.shape[1:]))
-    square = np.s_[max(0, row - HINT_RADIUS) : row + HINT_RADIUS + 1, max(0, column - HINT_RADIUS) : column + HINT_RADIUS + 1]
+    square = np.s_[
+        max(0, row - HINT_RADIUS) : row + HINT_RADIUS + 1, max(0, column - HINT_RADIUS) : column + HINT_RADIUS + 1
+    ]
     channels[0][square] = 1
     channels[1:, *square] = np.asarray(scaled_ab)[:, None, None]
 
 
-class RowBands(Sequence):
-    """A plane as a sequence of bands of rows, read when asked for."""
+class RowBands:
+    """A plane as bands of rows, read when they are iterated over."""
 
     def __init__(self, plane: ArrayLike) -> None:
         self.plane = plane
-        self.rows = max(1, BAND_VALUES // plane.shape[1])
 
-    def __len__(self) -> int:
-        return -(-self.plane.shape[0] // self.rows)
-
-    def __getitem__(self, index: int) -> np.ndarray:
-        if not 0 <= index < len(self):
-            raise IndexError(index)
-        return np.asarray(self.plane[index * self.rows : (index + 1) * self.rows])
+    def __iter__(self) -> Iterator[np.ndarray]:
+        height, width = self.plane.shape
+        rows = max(1, BAND_VALUES // width)
+        for top in range(0, height, rows):
+            yield np.asarray(self.plane[top : top + rows])
 
     def count_nan(self) -> int:
         """Pixels that are NaN (and shown black)."""

@@ -57,18 +57,18 @@ def render(chroma: ChromaMap, plane: ArrayLike, region: Region | None = None, bi
     PlaneError
         If the plane is not the one (or a level of the one) that the map was made for, or the region leaves it.
     """
-    check_plane(plane)
+    shape = check_plane(plane)
     region = region or Region(slice(None), slice(None))
-    if region.level == 0 and tuple(plane.shape) != chroma.shape:
-        raise PlaneError(f"the map was made for a plane of shape {chroma.shape}, this one has {tuple(plane.shape)}")
-    (top, bottom), (left, right) = (_bounds(s, side) for s, side in zip((region.y, region.x), plane.shape))
+    if region.level == 0 and shape != chroma.shape:
+        raise PlaneError(f"the map was made for a plane of shape {chroma.shape}, this one has {shape}")
+    (top, bottom), (left, right) = (_bounds(s, side) for s, side in zip((region.y, region.x), shape))
     bits = bits or chroma.window.result_bits(np.dtype(plane.dtype))
     rgb = np.empty((bottom - top, right - left, 3), f"uint{bits}")
     band = max(1, BAND_PIXELS // max(1, right - left))
     for start in range(top, bottom, band):
         stop = min(start + band, bottom)
         gray_code = chroma.window.apply(np.asarray(plane[start:stop, left:right]), bits)
-        a, b = enlarge(chroma.ab, plane.shape, (start, stop), (left, right))
+        a, b = enlarge(chroma.ab, shape, (start, stop), (left, right))
         rgb[start - top : stop - top] = reversible_rgb(gray_code, a, b)
     return rgb
 

@@ -4,7 +4,7 @@ The raw values are reduced by exact area means to the working size, then windowe
 integers throughout, so they do not depend on the order in which the parts of a plane come.
 """
 
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -20,10 +20,13 @@ LARGEST_SIDE = 1 << 20
 class ArrayLike(Protocol):
     """What a plane must offer: NumPy, zarr and dask arrays do."""
 
-    shape: tuple[int, ...]
-    dtype: np.dtype
+    @property
+    def shape(self) -> tuple[int, ...]: ...
 
-    def __getitem__(self, key: tuple[slice, ...]) -> np.ndarray: ...
+    @property
+    def dtype(self) -> Any: ...
+
+    def __getitem__(self, key: Any, /) -> Any: ...
 
 
 def small_shape(shape: tuple[int, int], working_size: int) -> tuple[int, int]:
@@ -34,7 +37,7 @@ def small_shape(shape: tuple[int, int], working_size: int) -> tuple[int, int]:
     """
     height, width = shape
     scale = min(working_size / min(shape), LONGEST_ASPECT * working_size / max(shape))
-    return tuple(max(2, 2 * round(side * scale / 2)) for side in (height, width))
+    return max(2, 2 * round(height * scale / 2)), max(2, 2 * round(width * scale / 2))
 
 
 def small_lightness(plane: ArrayLike, window: Window, working_size: int) -> np.ndarray:
@@ -59,31 +62,34 @@ def small_lightness(plane: ArrayLike, window: Window, working_size: int) -> np.n
     PlaneError
         If `plane` is not a plane of at least one pixel.
     """
-    check_plane(plane)
-    shape = small_shape(plane.shape, working_size)
-    if plane.dtype in (np.uint8, np.uint16):
+    shape = small_shape(check_plane(plane), working_size)
+    if np.dtype(plane.dtype).newbyteorder("=") in (np.uint8, np.uint16):
         return lightness8(window.value(area_means(plane, shape)))
     # floats and the like become 16-bit gray first, so that the sums stay exact
     return lightness8(area_means(_Windowed(plane, window), shape) / 65535)
 
 
-def check_plane(plane: ArrayLike) -> None:
-    """Raise `PlaneError` unless this is one gray plane (Y, X) with at least one pixel."""
+def check_plane(plane: ArrayLike) -> tuple[int, int]:
+    """Shape of a plane; `PlaneError` unless it is one gray plane (Y, X) with at least one pixel."""
     if len(plane.shape) != 2:
-        raise PlaneError(f"expected one plane (Y, X), got an array of shape {tuple(plane.shape)}: index the others first")
+        raise PlaneError(
+            f"expected one plane (Y, X), got an array of shape {tuple(plane.shape)}: index the others first"
+        )
     if 0 in plane.shape:
         raise PlaneError(f"the plane is empty: its shape is {tuple(plane.shape)}")
     if max(plane.shape) > LARGEST_SIDE:
         raise PlaneError(f"a side of {max(plane.shape)} pixels is more than the {LARGEST_SIDE} that are supported")
     if np.dtype(plane.dtype).kind not in "buif":
         raise PlaneError(f"values of type {plane.dtype} are no gray: expected integers, floats or booleans")
+    height, width = plane.shape
+    return int(height), int(width)
 
 
 class _Windowed:
     """A plane seen through its window, as 16-bit gray."""
 
     def __init__(self, plane: ArrayLike, window: Window) -> None:
-        self.plane, self.window, self.shape = plane, window, plane.shape
+        self.plane, self.window, self.shape, self.dtype = plane, window, plane.shape, np.uint16
 
     def __getitem__(self, key: slice) -> np.ndarray:
         return self.window.apply(np.asarray(self.plane[key]), 16)

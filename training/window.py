@@ -1,7 +1,7 @@
 """The window: the monotone map T from stored values to gray, one for a layer, stack, series or file."""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from typing import Self
 
@@ -10,7 +10,6 @@ import numpy as np
 from training.errors import PlaneError
 
 PERCENTILES = (0.1, 99.9)
-HISTOGRAM_BINS = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +65,7 @@ class Window:
             round(v * 255) or round(v * 65535).
         """
         plane = np.asarray(plane)
-        if plane.dtype in (np.uint8, np.uint16):
+        if plane.dtype.newbyteorder("=") in (np.uint8, np.uint16):
             return self._codes(np.arange(np.iinfo(plane.dtype).max + 1), bits)[plane]
         return self._codes(plane, bits)
 
@@ -94,7 +93,7 @@ class Window:
 
 
 def choose_window(
-    planes: Sequence[np.ndarray],
+    planes: Iterable[np.ndarray],
     *,
     bits_stored: int | None = None,
     negative: bool = False,
@@ -107,8 +106,8 @@ def choose_window(
 
     Parameters
     ----------
-    planes : sequence of ndarray, shape (Y, X)
-        All planes that share the window; each is looked at once or twice.
+    planes : iterable of ndarray, shape (Y, X)
+        All planes that share the window; iterated over several times, so no generator.
     bits_stored : int, optional
         Bits that the metadata states (BitsPerSample, BitsStored, sBIT).
     negative : bool
@@ -116,14 +115,14 @@ def choose_window(
     curve : tuple of float, optional
         Of an embedded gray ICC profile, see `Window`.
     """
-    dtype = np.asarray(planes[0][:1]).dtype
+    dtype = np.asarray(next(iter(planes))).dtype.newbyteorder("=")
     if dtype.kind not in "buif":
         raise PlaneError(f"values of type {dtype} are no gray: expected integers, floats or booleans")
     window = replace(_by_type(planes, dtype, bits_stored), curve=curve)
     return replace(window, lo=window.hi, hi=window.lo) if negative else window
 
 
-def _by_type(planes: Sequence[np.ndarray], dtype: np.dtype, bits_stored: int | None) -> Window:
+def _by_type(planes: Iterable[np.ndarray], dtype: np.dtype, bits_stored: int | None) -> Window:
     if dtype == bool:
         return Window(0, 1)
     if dtype == np.uint8:
@@ -137,33 +136,54 @@ def _by_type(planes: Sequence[np.ndarray], dtype: np.dtype, bits_stored: int | N
     return _by_values(planes, dtype)
 
 
-def _by_values(planes: Sequence[np.ndarray], dtype: np.dtype) -> Window:
+def _by_values(planes: Iterable[np.ndarray], dtype: np.dtype) -> Window:
     low, high = _finite_range(planes)
     if low > high:
         return Window(0, 1, note="no finite value: all is black")
-    if dtype.kind == "f" and 0 <= low and high <= 1:
+    if 0 <= low and high <= 1:
         return Window(0, 1)
     if low == high:
         return Window(low, low + 1, note=f"all values are {low:g}")
-    lo, hi = _percentiles(planes, low, high)
+    lo, hi = _percentiles(planes)
+    if lo == hi:
+        return Window(low, high, note=f"{low:g} to {high:g}: nearly all values are {lo:g}")
     return Window(lo, hi, note=f"{lo:g} to {hi:g}: the 0.1 and 99.9 percentiles")
 
 
 def _finite(plane: np.ndarray) -> np.ndarray:
-    values = np.asarray(plane, np.float64).ravel()
+    values = np.asarray(plane).ravel()
     return values[np.isfinite(values)]
 
 
-def _finite_range(planes: Sequence[np.ndarray]) -> tuple[float, float]:
+def _finite_range(planes: Iterable[np.ndarray]) -> tuple[float, float]:
     pairs = [(values.min(), values.max()) for values in map(_finite, planes) if values.size]
     extremes = list(itertools.chain.from_iterable(pairs))
     return (float(min(extremes)), float(max(extremes))) if extremes else (1.0, 0.0)
 
 
-def _percentiles(planes: Sequence[np.ndarray], low: float, high: float) -> tuple[float, float]:
-    """From a histogram of 65,536 bins, so that a stack need not fit into memory."""
-    counts = sum(np.histogram(_finite(plane), HISTOGRAM_BINS, (low, high))[0] for plane in planes)
-    cumulated = np.cumsum(counts) / np.sum(counts) * 100
-    first, last = (int(np.searchsorted(cumulated, percentile)) for percentile in PERCENTILES)
-    edges = np.linspace(low, high, HISTOGRAM_BINS + 1)
-    return float(edges[first]), float(edges[min(last, HISTOGRAM_BINS - 1) + 1])
+def _percentiles(planes: Iterable[np.ndarray]) -> tuple[float, float]:
+    """Counted by the upper, then the lower half of the bits: a stack need not fit into memory, outliers do no harm."""
+    counts = sum(np.bincount(_order(plane) >> 16, minlength=1 << 16) for plane in planes)
+    low, high = (_percentile(planes, counts, percentile) for percentile in PERCENTILES)
+    return low, high
+
+
+def _percentile(planes: Iterable[np.ndarray], counts: np.ndarray, percentile: float) -> float:
+    rank = np.sum(counts) * percentile / 100
+    upper = int(np.searchsorted(np.cumsum(counts), rank))
+    orders = (_order(plane) for plane in planes)
+    lower_counts = sum(np.bincount(order[order >> 16 == upper] & 0xFFFF, minlength=1 << 16) for order in orders)
+    lower = int(np.searchsorted(np.cumsum(lower_counts), rank - np.sum(counts[:upper])))
+    return _value_of_order(upper << 16 | lower)
+
+
+def _order(plane: np.ndarray) -> np.ndarray:
+    """Integers in [0, 2**32) that rise with the finite values of a plane: the bits of single precision."""
+    limit = np.finfo(np.float32).max
+    bits = np.clip(_finite(plane), -limit, limit).astype(np.float32).view(np.int32).astype(np.int64)
+    return np.where(bits < 0, ~bits & 0xFFFFFFFF, bits | 1 << 31)
+
+
+def _value_of_order(order: int) -> float:
+    bits = order ^ 1 << 31 if order >> 31 else ~order & 0xFFFFFFFF
+    return float(np.uint32(bits).view(np.float32))

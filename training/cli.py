@@ -1,0 +1,230 @@
+"""The command line ``colorize``."""
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from cyclopts import App, Parameter
+
+from training import __version__
+from training.console import DONE, SOME_FAILED, WRONG_USE, complain, run, stderr
+from training.errors import ColorizeError
+
+if TYPE_CHECKING:
+    from training.prediction import Colorizer
+
+app = App(
+    name="colorize",
+    help="Colour for gray pictures, and the gray back again.",
+    version=f"napari-colorize {__version__}",
+    default_parameter=Parameter(negative=()),
+    help_epilogue="Errors are sentences; --debug adds the traceback. Exit codes: 0 done, 1 some failed, 2 none done.",
+)
+
+Output = Annotated[Path | None, Parameter(name=["--output", "-o"])]
+
+
+@app.command
+def image(
+    inputs: list[Path],
+    /,
+    *,
+    output: Output = None,
+    model: str = "photo",
+    hints: Path | None = None,
+    seed: int | None = None,
+    saturation: float = 1.0,
+    window: tuple[float, float] | None = None,
+    negative: bool = False,
+    channel: Literal["red", "green", "blue"] | None = None,
+    bits: Literal[8, 16] | None = None,
+    device: Literal["auto", "cpu", "cuda"] = "auto",
+    overwrite: bool = False,
+) -> int:
+    """Colorize gray pictures: TIFF, PNG, JPEG, JPEG 2000.
+
+    The gray of a result is the windowed gray of its input, bit for bit. Example: colorize image scan.tif -o out.tif
+
+    Parameters
+    ----------
+    inputs
+        Picture files.
+    output
+        A file for one input, else a folder. Default: NAME-colour.SUFFIX beside the input, PNG for JPEG.
+    model
+        Name of a model, or a model file.
+    hints
+        Colours to keep to: a JSON file {"hints": [{"y", "x", "rgb"}, ...]}.
+    seed
+        Draw one of the plausible variants.
+    saturation
+        Factor on the chroma; 0 is gray.
+    window
+        Two stored values, LO HI, that become black and white. Default: by type and metadata.
+    negative
+        The picture is a negative.
+    channel
+        Take this channel of colour scans instead of their gray.
+    bits
+        Depth of the result. Default: the input's.
+    device
+        Where the network runs.
+    overwrite
+        Replace results that exist.
+    """
+    from training.hints import read_hints
+    from training.pictures import Options, colorize_file, targets
+
+    options = Options(window, negative, channel, bits, tuple(read_hints(hints)) if hints else (), seed, saturation)
+    results = targets(inputs, output, "colour")
+    colorizer = _load(model, device)
+
+    def colorize(source: Path, target: Path) -> list[str]:
+        return colorize_file(colorizer, source, target, options, overwrite=overwrite)
+
+    return _each(inputs, results, colorize)
+
+
+@app.command
+def gray(
+    inputs: list[Path],
+    /,
+    *,
+    output: Output = None,
+    overwrite: bool = False,
+) -> int:
+    """Take the colour off again: bit for bit the windowed gray that was colorized.
+
+    Example: colorize gray scan-colour.tif -o scan.tif
+
+    Parameters
+    ----------
+    inputs
+        Results of `colorize image`, or any 8- or 16-bit sRGB pictures.
+    output
+        A file for one input, else a folder. Default: NAME-gray.SUFFIX beside the input, PNG for JPEG.
+    overwrite
+        Replace results that exist.
+    """
+    from training.pictures import gray_file, targets
+
+    def take_off(source: Path, target: Path) -> list[str]:
+        gray_file(source, target, overwrite=overwrite)
+        return []
+
+    return _each(inputs, targets(inputs, output, "gray"), take_off)
+
+
+@app.command
+def evaluate(
+    data: Path,
+    /,
+    *,
+    model: list[str] | None = None,
+    limit: int | None = None,
+    lpips_weights: Path | None = None,
+    json_: Annotated[bool, Parameter(name="--json")] = False,
+) -> int:
+    """Measure models on colour pictures: they are made gray, colorized and compared with the truth.
+
+    Example: colorize evaluate photographs.tar --model photo --model gray --limit 50
+
+    Parameters
+    ----------
+    data
+        Folder or tar of colour pictures.
+    model
+        Name, file, or the trivial `gray` and `mean`; may be given several times. Default: photo, gray, mean.
+    limit
+        Number of pictures, from the first on. Default: all.
+    lpips_weights
+        Weights for LPIPS (squeeze); without them it is null.
+    json_
+        Print one JSON object instead of a table.
+    """
+    from rich.progress import Progress
+
+    from training.evaluate import evaluate as measure
+    from training.evaluate import print_table
+
+    with Progress(console=stderr, transient=True) as progress:
+        task = progress.add_task("pictures", total=None)
+        figures = measure(
+            data,
+            model or ["photo", "gray", "mean"],
+            limit=limit,
+            lpips_weights=lpips_weights,
+            report=lambda done, total: progress.update(task, completed=done, total=total),
+        )
+    if json_:
+        print(json.dumps(figures))
+    else:
+        print_table(figures)
+    return DONE
+
+
+@app.command
+def train(*, settings: Path, resume: bool = False) -> int:
+    """Train a model: the generator alone first, then against the discriminator.
+
+    Example: colorize train --settings photo.toml
+
+    Parameters
+    ----------
+    settings
+        TOML file; every setting is checked, and all are written beside the result.
+    resume
+        Go on from the last checkpoint of the same run.
+    """
+    from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from training.fit import train as fit
+    from training.settings import read_settings
+
+    run_settings = read_settings(settings)
+    total = sum(stage.samples for stage in run_settings.stages)
+    columns = (
+        TextColumn("{task.description}"),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[losses]}"),
+    )
+    with Progress(*columns, console=stderr) as progress:
+        task = progress.add_task("samples", total=total, losses="")
+
+        def report(samples: int, losses: dict[str, float]) -> None:
+            text = "  ".join(f"{name} {value:.3g}" for name, value in losses.items())
+            progress.update(task, completed=samples, losses=text)
+
+        result = fit(run_settings, resume=resume, report=report)
+    print(result)
+    return DONE
+
+
+def _load(model: str, device: Literal["auto", "cpu", "cuda"]) -> "Colorizer":
+    with stderr.status("loading the model"):
+        from training.prediction import Colorizer
+
+        return Colorizer.load(model, device)
+
+
+def _each(sources: Sequence[Path], results: Sequence[Path], work: Callable[[Path, Path], list[str]]) -> int:
+    """Do every file; print each result on stdout, each failure and note on stderr."""
+    failed = 0
+    for source, result in zip(sources, results):
+        try:
+            for note in work(source, result):
+                stderr.print(f"{source}: {note}", markup=False)
+            print(result)
+        except ColorizeError as error:
+            failed += 1
+            complain(error)
+    if failed == 0:
+        return DONE
+    return SOME_FAILED if failed < len(sources) else WRONG_USE
+
+
+def main() -> int:
+    """Entry point of the command ``colorize``."""
+    return run(app)

@@ -1,0 +1,57 @@
+"""What the command lines share: sentences instead of tracebacks, and exit codes."""
+
+import sys
+from collections.abc import Sequence
+
+from cyclopts import App, CycloptsError
+from rich.console import Console
+
+from training.errors import ColorizeError
+
+DONE = 0
+SOME_FAILED = 1
+WRONG_USE = 2  # nothing was done
+INTERRUPTED = 130
+
+# log and progress; results alone go to stdout
+stderr = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def run(app: App, tokens: Sequence[str] | None = None) -> int:
+    """Run a command line and give its exit code.
+
+    Errors of ours are printed as their sentence and give 2; with ``--debug`` anywhere, the traceback follows.
+    """
+    tokens = list(sys.argv[1:] if tokens is None else tokens)
+    debug = "--debug" in tokens
+    try:
+        return (
+            app(
+                [token for token in tokens if token != "--debug"],
+                exit_on_error=False,
+                print_error=False,
+                result_action="return_value",
+            )
+            or DONE
+        )
+    except ColorizeError as error:
+        complain(error)
+        if debug:
+            raise
+        return WRONG_USE
+    except CycloptsError as error:
+        stderr.print(f"{error} (--help shows how it is used)", markup=False, style="red")
+        return WRONG_USE
+    except KeyboardInterrupt:
+        stderr.print("interrupted")
+        return INTERRUPTED
+    except Exception as error:
+        if debug:
+            raise
+        stderr.print(f"unexpected {type(error).__name__}: {error} (--debug shows where)", markup=False, style="red")
+        return WRONG_USE
+
+
+def complain(error: Exception) -> None:
+    """Print the sentence of an error."""
+    stderr.print(str(error), markup=False, style="red")

@@ -1,0 +1,46 @@
+"""JPEG: gray, RGB and CMYK of 8 bit, turned upright by their EXIF orientation; decoded by Pillow.
+
+Pillow refuses a file that ends too early, where other decoders fill the rest with gray.
+"""
+
+from pathlib import Path
+
+import numpy as np
+from PIL.Image import Exif
+from PIL.JpegImagePlugin import JpegImageFile
+
+from training.formats.page import TAG_NAMES, Page, Resolution, check_declared_size, make_page
+
+
+def read_page(path: Path, where: str) -> Page:
+    """The picture of a JPEG; of one with several (MPO) the first."""
+    # not Image.open: its limit of 179 megapixels is below what scanners make
+    with JpegImageFile(path) as image:
+        check_declared_size(where, image.height, image.width, len(image.getbands()), 8, path.stat().st_size)
+        pixels = np.asarray(image)
+        exif = _exif(image)
+        return make_page(
+            pixels,
+            profile=image.info.get("icc_profile"),
+            orientation=exif.get(274, 1),
+            resolution=_resolution(image),
+            metadata=_metadata(exif),
+        )
+
+
+def _exif(image: JpegImageFile) -> Exif:
+    """EXIF, empty where it is damaged: it spoils no pixel."""
+    try:
+        return image.getexif()
+    except Exception:  # as many kinds as there are kinds of damage
+        return Exif()
+
+
+def _resolution(image: JpegImageFile) -> Resolution | None:
+    x, y = image.info.get("dpi", (0, 0))
+    return (float(x), float(y), "inch") if x > 0 and y > 0 else None
+
+
+def _metadata(exif: Exif) -> dict[str, str]:
+    values = {name: exif.get(code) for code, name in TAG_NAMES.items()}
+    return {name: value.strip("\0 ") for name, value in values.items() if isinstance(value, str) and value.strip("\0 ")}

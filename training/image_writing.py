@@ -1,0 +1,173 @@
+"""Picture files out: TIFF, PNG and JPEG with their provenance, put in place whole."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from training import __version__
+from training.atomic import put_whole
+from training.errors import SettingsError
+from training.formats.icc import srgb_profile
+from training.formats.page import TAG_NAMES, Resolution
+
+_CLASSIC_TIFF_BYTES = 2**32 - 2**25
+PROGRAM = f"napari-colorize {__version__}"
+TAG_CODES = {name: code for code, name in TAG_NAMES.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class OutputPage:
+    """One page to be written.
+
+    Parameters
+    ----------
+    pixels : ndarray of uint8 or uint16, shape (Y, X) or (Y, X, 3)
+        Gray or sRGB.
+    alpha : ndarray, shape (Y, X), optional
+        Opacity over the whole range of its dtype.
+    resolution
+        Pixels per unit along X and Y, and "inch" or "centimeter".
+    metadata
+        Names as in `training.formats.page.TAG_NAMES`; others are left out.
+    xmp
+        XMP packet of this page, instead of the file's.
+    """
+
+    pixels: np.ndarray
+    alpha: np.ndarray | None = None
+    resolution: Resolution | None = None
+    metadata: dict[str, str] = field(default_factory=dict)
+    xmp: bytes | None = None
+
+
+def write_pages(path: str | Path, pages: Iterable[OutputPage], xmp: bytes | None, overwrite: bool = False) -> None:
+    """Write a picture file: exactly the given numbers for TIFF and PNG, a preview for JPEG.
+
+    Parameters
+    ----------
+    path
+        Its suffix names the format: .tif, .tiff, .png, .jpg, .jpeg.
+    pages
+        At least one; TIFF takes any number, and takes them one by one.
+    xmp
+        XMP packet of all pages (see `training.provenance`); None only for what is not inferred, such as gray.
+    overwrite
+        Replace a file that exists.
+
+    Raises
+    ------
+    SettingsError
+        If there is no such format, or it holds only one page.
+    OutputExistsError
+        If the file exists and `overwrite` is False.
+    OutputError
+        If it cannot be written. What was there before is still there.
+    """
+    path = Path(path)
+    write = _writer(path)
+    with put_whole(path, overwrite=overwrite) as temporary:
+        write(temporary, pages, xmp)
+
+
+def _writer(path: Path) -> Callable[[Path, Iterable[OutputPage], bytes | None], None]:
+    writers = {".tif": _write_tiff, ".tiff": _write_tiff, ".png": _write_png, ".jpg": _write_jpeg, ".jpeg": _write_jpeg}
+    if path.suffix.lower() not in writers:
+        raise SettingsError(f"{path} names no format that is written: let it end in .tif, .png or .jpg")
+    return writers[path.suffix.lower()]
+
+
+def _write_tiff(path: Path, pages: Iterable[OutputPage], xmp: bytes | None) -> None:
+    from tifffile import TiffWriter
+
+    with TiffWriter(path, bigtiff=_may_be_large(pages)) as tif:
+        for page in pages:
+            tif.write(_samples(page), **_tiff_settings(page, page.xmp or xmp))
+
+
+def _may_be_large(pages: Iterable[OutputPage]) -> bool:
+    """Whether offsets of 32 bits may be too short; of pages that are made one by one nobody knows."""
+    if not isinstance(pages, list | tuple):
+        return True
+    return sum(page.pixels.nbytes * 4 // 3 for page in pages) > _CLASSIC_TIFF_BYTES
+
+
+def _tiff_settings(page: OutputPage, xmp: bytes | None) -> dict[str, Any]:
+    color = page.pixels.ndim == 3
+    texts = {TAG_CODES[name]: text for name, text in page.metadata.items() if name in TAG_CODES}
+    tags: list[tuple] = [(code, "s", 0, text.encode(), True) for code, text in texts.items()]
+    if xmp:
+        tags.append((700, "B", len(xmp), xmp, True))
+    settings: dict[str, Any] = {
+        "photometric": "rgb" if color else "minisblack",  # guessed from the shape otherwise
+        "metadata": None,  # else a shape in JSON becomes the description
+        "compression": "zlib",
+        "predictor": True,
+        "extrasamples": ["unassalpha"] if page.alpha is not None else None,
+        "iccprofile": srgb_profile() if color else None,
+        "software": PROGRAM,
+        "extratags": tags,
+        "maxworkers": 1,
+    }
+    if page.resolution:
+        settings |= {"resolution": page.resolution[:2], "resolutionunit": page.resolution[2]}
+    return settings
+
+
+def _write_png(path: Path, pages: Iterable[OutputPage], xmp: bytes | None) -> None:
+    from training.formats.png import encode
+
+    page = _only(pages, "PNG")
+    data = encode(_samples(page), xmp=page.xmp or xmp, resolution=page.resolution, metadata=page.metadata)
+    path.write_bytes(data)
+
+
+def _write_jpeg(path: Path, pages: Iterable[OutputPage], xmp: bytes | None) -> None:
+    from PIL import Image
+
+    page = _only(pages, "JPEG")
+    pixels = _to_8_bit(page.pixels)
+    exif = Image.Exif()
+    exif.update({TAG_CODES[name]: text for name, text in page.metadata.items() if name in TAG_CODES})
+    Image.fromarray(pixels).save(
+        path,
+        "JPEG",
+        quality=95,
+        subsampling=0,
+        dpi=_dots_per_inch(page.resolution),
+        icc_profile=srgb_profile() if pixels.ndim == 3 else None,
+        xmp=page.xmp or xmp,
+        exif=exif,
+    )
+
+
+def _only(pages: Iterable[OutputPage], format_name: str) -> OutputPage:
+    first, *others = pages
+    if others:
+        raise SettingsError(f"{format_name} holds one page, not {1 + len(others)}: write TIFF (.tif)")
+    return first
+
+
+def _samples(page: OutputPage) -> np.ndarray:
+    """Pixels and opacity in one array (Y, X, channels)."""
+    if page.alpha is None:
+        return page.pixels
+    alpha = _to_8_bit(page.alpha) if page.pixels.dtype == np.uint8 else _to_16_bit(page.alpha)
+    return np.dstack([page.pixels, alpha])
+
+
+def _to_8_bit(array: np.ndarray) -> np.ndarray:
+    return array if array.dtype == np.uint8 else np.rint(array / np.float32(257)).astype(np.uint8)
+
+
+def _to_16_bit(array: np.ndarray) -> np.ndarray:
+    return array if array.dtype == np.uint16 else array.astype(np.uint16) * np.uint16(257)
+
+
+def _dots_per_inch(resolution: Resolution | None) -> tuple[float, float]:
+    if resolution is None:
+        return (0, 0)
+    factor = 2.54 if resolution[2] == "centimeter" else 1
+    return resolution[0] * factor, resolution[1] * factor

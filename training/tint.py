@@ -1,0 +1,118 @@
+"""RGB scans of monochrome originals: their gray, and whether they are tinted or real colour pictures."""
+
+from typing import Literal
+
+import numpy as np
+
+from training.color import gray, srgb_to_lab
+from training.errors import SettingsError
+from training.formats.icc import rgb_to_srgb
+from training.formats.page import Page
+
+CHANNELS = ("red", "green", "blue")
+
+COLOR_NOTE = "is a colour photograph: only its luminance was used"
+TINT_NOTE = "is tinted: only its luminance was used"
+GRAY_CHANNEL_NOTE = "is gray: it has no {channel} channel of its own"
+
+# Measured: sepia, blue and selenium prints with stains and grain, as JPEG, reach 2.1, nearly all below 2.0; of 600
+# colour photographs 3 % lie below 2.4, foggy ones
+COLOR_SPREAD = 2.4
+GRAY_CHROMA = 1.5
+_SIDE = 96  # pixels of the short side that is looked at: grain and JPEG noise average out
+_LIGHTNESS_STEPS = 10
+
+
+def gray_plane(page: Page, channel: str | None = None) -> tuple[np.ndarray, str | None]:
+    """The gray plane of a page.
+
+    Parameters
+    ----------
+    page
+        Gray or RGB.
+    channel
+        "red", "green" or "blue": that channel of an RGB page instead of its gray.
+
+    Returns
+    -------
+    plane : ndarray, shape (Y, X)
+        Of a gray page its pixels. Of an RGB page the sRGB-encoded gray, uint16; of three equal channels or a named
+        one that channel, as it is stored.
+    note : str or None
+        What a person should know, to follow the name of the file: "is a colour photograph: ...".
+
+    Raises
+    ------
+    SettingsError
+        If there is no such channel.
+    """
+    if channel is not None and channel not in CHANNELS:
+        raise SettingsError(f"there is no channel {channel!r}: choose red, green or blue")
+    pixels = page.pixels
+    if pixels.ndim == 2:
+        return pixels, GRAY_CHANNEL_NOTE.format(channel=channel) if channel else None
+    if channel:
+        return np.ascontiguousarray(pixels[..., CHANNELS.index(channel)]), None
+    if (pixels == pixels[..., :1]).all():
+        return np.ascontiguousarray(pixels[..., 0]), None
+    rgb16 = _srgb16(page)
+    return gray(rgb16), {"color": COLOR_NOTE, "tinted": TINT_NOTE, "gray": None}[tint(rgb16)]
+
+
+def _srgb16(page: Page) -> np.ndarray:
+    """SRGB of an RGB page, uint16 of shape (Y, X, 3)."""
+    rgb16 = _to_16_bit(page.pixels)
+    return rgb_to_srgb(rgb16, page.profile) if page.profile else rgb16
+
+
+def _to_16_bit(rgb: np.ndarray) -> np.ndarray:
+    """RGB over 0..65535; other than 8 and 16 bit by one window for the channels: 0..1, else the percentiles."""
+    if rgb.dtype == np.uint8:
+        return rgb.astype(np.uint16) * 257
+    if rgb.dtype == np.uint16:
+        return rgb
+    values = np.nan_to_num(rgb.astype(np.float32))
+    low, high = (0, 1) if values.min() >= 0 and values.max() <= 1 else np.percentile(values, [0.1, 99.9])
+    return np.rint(np.clip((values - low) / (high - low or 1), 0, 1) * 65535).astype(np.uint16)
+
+
+def tint(rgb: np.ndarray) -> Literal["gray", "tinted", "color"]:
+    """Whether an RGB picture is gray, tinted or a real colour picture.
+
+    In a tinted print colour is a function of lightness. So a* and b* are freed of their mean at each lightness, and
+    what is left is measured by the spread of its ellipse, the root of the product of its axes: a colour picture spreads
+    in two directions, a stain or yellowed paper in one.
+
+    Parameters
+    ----------
+    rgb : ndarray of uint8 or uint16, shape (Y, X, 3)
+        sRGB.
+
+    Returns
+    -------
+    str
+        "gray" where the mean chroma is below 1.5, "color" where the spread exceeds 2.4 (both in units of a*, b*),
+        else "tinted".
+    """
+    lab = srgb_to_lab(_reduced(rgb) / np.float32(np.iinfo(rgb.dtype).max)).reshape(-1, 3)
+    lab = lab[(lab[:, 0] > 5) & (lab[:, 0] < 98)]  # near black and white there is no room for chroma
+    if len(lab) < 16 or np.hypot(lab[:, 1], lab[:, 2]).mean() < GRAY_CHROMA:
+        return "gray"
+    return "color" if _spread(lab) > COLOR_SPREAD else "tinted"
+
+
+def _spread(lab: np.ndarray) -> float:
+    """Geometric mean of the two standard deviations of a*, b* about their mean at each lightness."""
+    steps = np.minimum(lab[:, 0] * (_LIGHTNESS_STEPS / 100), _LIGHTNESS_STEPS - 1).astype(int)
+    counts = np.maximum(np.bincount(steps, minlength=_LIGHTNESS_STEPS), 1)
+    means = [np.bincount(steps, ab, _LIGHTNESS_STEPS) / counts for ab in lab.T[1:]]
+    left = np.stack([ab - mean[steps] for ab, mean in zip(lab.T[1:], means, strict=True)])
+    return float(max(np.linalg.det(np.cov(left)), 0) ** 0.25)
+
+
+def _reduced(rgb: np.ndarray) -> np.ndarray:
+    """Area means, float32, of blocks that bring the short side to about 96 pixels."""
+    step = max(1, min(rgb.shape[:2]) // _SIDE)
+    height, width = rgb.shape[0] // step * step, rgb.shape[1] // step * step
+    blocks = rgb[:height, :width].reshape(height // step, step, width // step, step, 3)
+    return blocks.mean(axis=(1, 3), dtype=np.float32)
