@@ -1,8 +1,10 @@
 """What all tests share: private folders, one thread, the test data, and no window where there is no screen."""
 
 import os
+import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -41,3 +43,35 @@ def test_data() -> Path:
     if not folder:
         pytest.skip("COLORIZE_TEST_DATA does not name the folder of the test data")
     return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def model_file(tmp_path_factory) -> Path:
+    """A model of random weights, always the same, whose colours are strong enough to be seen."""
+    import torch
+
+    from training.checkpoints import ModelInfo, save_model
+    from training.network import UNetGenerator
+
+    torch.set_num_threads(1)
+    with torch.random.fork_rng():
+        torch.manual_seed(20)
+        network = UNetGenerator()
+    with torch.no_grad():
+        network.chroma_head.weight *= 30
+    path = tmp_path_factory.mktemp("models") / "random.safetensors"
+    info = ModelInfo("random", "efficientnet_lite0", 128, 128, saturation=1.0, mean_ab=(0.0, 0.0), samples=0)
+    save_model(path, network, info)
+    return path
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A folder on a disk of 64 kB of its own."""
+    folder = tmp_path / "small-disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(folder)]
+    if subprocess.run(mount, capture_output=True).returncode != 0:
+        pytest.skip("mounting a small disk needs root")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)

@@ -1,0 +1,275 @@
+import hashlib
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from skimage.color import rgb2lab, xyz2lab
+
+from training import color
+from training.color import (
+    fit_to_gamut,
+    gray,
+    lab_to_linear_rgb,
+    lab_to_srgb,
+    lightness8,
+    lightness_of_gray,
+    reversible_rgb,
+    srgb_decode,
+    srgb_encode,
+    srgb_to_lab,
+)
+from training.errors import PlaneError
+
+DEPTHS = {8: np.uint8, 16: np.uint16}
+WEIGHTS = np.array([0.2126729, 0.7151522, 0.0721750]) / (0.2126729 + 0.7151522 + 0.0721750)
+
+# CIE Lab (D65, 2 degrees) of sRGB, as Bruce Lindbloom's calculator gives it
+PUBLISHED = [
+    ((255, 0, 0), (53.2408, 80.0925, 67.2032)),
+    ((0, 255, 0), (87.7347, -86.1827, 83.1793)),
+    ((0, 0, 255), (32.2970, 79.1875, -107.8602)),
+    ((0, 255, 255), (91.1132, -48.0875, -14.1312)),
+    ((255, 0, 255), (60.3242, 98.2343, -60.8249)),
+    ((255, 255, 0), (97.1393, -21.5537, 94.4780)),
+    ((255, 255, 255), (100, 0, 0)),
+    ((119, 119, 119), (50.0344, 0, 0)),
+    ((0, 0, 0), (0, 0, 0)),
+]
+
+TABLES = {
+    "luminance_weights": "0107ce60442c63b82c2f8c108f3ba18f549b8253d7d83ef0ae2cfbfe38b06e84",
+    "gray_at_lightness8_edges": "41cda6fcfbd0052839c4085885271ed787ecda53b32dffdd5da6cbeeb03d0fbf",
+    "linear_table 8": "e8f338e1e3e943a81b8ecfab7612e044aa623f01ddda602b308a87b8418b297c",
+    "linear_table 16": "5cb862eed981df91f1326fc69d5550e74209e734fb57bcd7ee1677b099b37b36",
+    "luminance_bounds 8": "e13fe5862b3582ad0227841292ef8a411629bf744a719bdb0648985441bfcd1d",
+    "luminance_bounds 16": "11788530953c3d7dcca7e63b8a6c336f7548abb76c98325f6c7f580a6e092781",
+    "lightness_of_gray 8": "3403f6125850033f66a61c6247e21fac5ab0c4344241a5ee07f21b347b722e99",
+    "lightness_of_gray 16": "45119b03ee3965a63b77c60d49728e1b572890ac2fd19c24cc4423adfe0dbfe9",
+    "_code_edges 8": "3b4515304836280daa031e5734784a46a5a01afe89a9ed36fa1e3ee618f39b47",
+    "_code_edges 16": "e015334eeca622e181294e588299df81394dffd52277a271924bbcd019e1888b",
+}
+
+unit_colours = arrays(np.float32, (20, 3), elements=st.floats(0, 1, width=32))
+depths = st.sampled_from(list(DEPTHS))
+
+
+def random_wishes(bits: int, count: int, chroma: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Gray codes, black and white among them often, with a* and b* of up to `chroma`."""
+    rng = np.random.default_rng(bits)
+    codes = rng.integers(0, 2**bits, count).astype(DEPTHS[bits])
+    codes[::50], codes[1::50] = 0, 2**bits - 1
+    a, b = rng.uniform(-chroma, chroma, (2, count)).astype(np.float32)
+    return codes, a, b
+
+
+def lab_of_linear(linear: np.ndarray) -> np.ndarray:
+    return xyz2lab(linear @ color.RGB_TO_XYZ.T, illuminant="D65", observer="2")
+
+
+# -- sRGB and CIE Lab ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("rgb8", "lab"), PUBLISHED)
+def test_published_colours_have_their_published_lab(rgb8, lab):
+    np.testing.assert_allclose(srgb_to_lab(np.array(rgb8) / 255), lab, atol=2e-4)
+
+
+@given(unit_colours)
+def test_lab_agrees_with_scikit_image_from_the_same_xyz(rgb):
+    xyz = srgb_decode(rgb.astype(np.float64)) @ color.RGB_TO_XYZ.T
+    np.testing.assert_allclose(srgb_to_lab(rgb), xyz2lab(xyz, illuminant="D65", observer="2"), atol=1e-3)
+
+
+@given(unit_colours)
+def test_lab_agrees_with_scikit_image_up_to_its_white(rgb):
+    """scikit-image rounds the matrix to XYZ otherwise: its white is (100, -0.0025, 0.0047), not neutral."""
+    np.testing.assert_allclose(srgb_to_lab(rgb), rgb2lab(rgb.astype(np.float64)), atol=6e-3)
+
+
+@given(unit_colours)
+def test_lab_and_back_is_the_same_colour(rgb):
+    np.testing.assert_allclose(lab_to_srgb(srgb_to_lab(rgb)), rgb, atol=1e-4)
+
+
+@given(st.floats(0, 1))
+def test_encoding_inverts_decoding(value):
+    assert srgb_encode(srgb_decode(value)) == pytest.approx(value, abs=1e-6)
+
+
+def test_grays_are_neutral():
+    grays = np.repeat(np.linspace(0, 1, 1001)[:, None], 3, axis=1)
+    assert np.abs(srgb_to_lab(grays)[:, 1:]).max() < 1e-3
+
+
+def test_colours_outside_the_gamut_are_clipped():
+    rgb = lab_to_srgb(np.array([[50, 120, 0], [50, -120, 0], [101, 0, 0], [-1, 0, 0]]))
+    assert rgb.min() == 0
+    assert rgb.max() == pytest.approx(1, abs=1e-6)
+
+
+# -- tables ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_tables_have_the_same_bytes_on_every_machine(name):
+    function, *bits = name.split()
+    table = getattr(color, function)(*map(int, bits))
+    assert hashlib.sha256(table.tobytes()).hexdigest() == TABLES[name]
+
+
+def test_the_luminance_weights_are_those_of_the_design():
+    np.testing.assert_allclose(color.LUMINANCE_WEIGHTS, WEIGHTS, rtol=1e-12)
+    assert color.luminance_weights().sum() == 2**color.WEIGHT_BITS
+
+
+@pytest.mark.parametrize("bits", DEPTHS)
+def test_lightness_of_gray_codes_agrees_with_lab(bits):
+    grays = np.repeat(np.arange(2**bits)[:, None] / (2**bits - 1), 3, axis=1)
+    np.testing.assert_allclose(lightness_of_gray(bits), srgb_to_lab(grays)[:, 0], atol=1e-4)
+
+
+@given(st.floats(0, 1))
+def test_lightness8_is_the_rounded_lightness(value):
+    lightness = rgb2lab(np.full(3, value))[0] * 2.55
+    assert abs(int(lightness8(value)) - lightness) <= 0.5 + 1e-5
+
+
+def test_lightness8_rises_from_0_to_255_and_uses_every_step():
+    np.testing.assert_array_equal(np.unique(lightness8(np.linspace(0, 1, 20001))), np.arange(256))
+    assert (np.diff(lightness8(np.linspace(0, 1, 20001)).astype(int)) >= 0).all()
+
+
+# -- gray ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("bits", DEPTHS)
+def test_gray_of_a_gray_picture_is_the_picture(bits):
+    codes = np.arange(2**bits).astype(DEPTHS[bits])
+    np.testing.assert_array_equal(gray(np.stack([codes] * 3, axis=-1)), codes)
+
+
+def test_gray_leaves_alpha_out():
+    rgba = np.random.default_rng(0).integers(0, 256, (5, 7, 4), np.uint8)
+    np.testing.assert_array_equal(gray(rgba), gray(rgba[..., :3]))
+
+
+@pytest.mark.parametrize("shape", [(3,), (5, 3), (2, 3, 4, 3), (0, 3), (0, 5, 3)])
+def test_gray_takes_any_leading_axes(shape):
+    rgb = np.full(shape, 9, np.uint8)
+    assert gray(rgb).shape == shape[:-1]
+    assert (gray(rgb) == 9).all()
+
+
+def test_gray_of_a_large_picture_does_not_depend_on_how_it_is_cut():
+    rgb = np.random.default_rng(1).integers(0, 2**16, (700, 1600, 3), np.uint16)
+    np.testing.assert_array_equal(gray(rgb)[333:, 100:], gray(rgb[333:, 100:]))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.int8, np.int16, np.uint32, bool, complex])
+def test_gray_refuses_other_types_than_8_and_16_bit(dtype):
+    with pytest.raises(PlaneError, match=np.dtype(dtype).name):
+        gray(np.zeros((4, 4, 3), dtype))
+
+
+@pytest.mark.parametrize("shape", [(), (2,), (5, 5), (3, 5, 5)])
+def test_gray_refuses_what_has_no_colour_axis_at_the_end(shape):
+    with pytest.raises(PlaneError, match="channel last"):
+        gray(np.zeros(shape, np.uint8))
+
+
+# -- reversible colour -----------------------------------------------------------------------------------------------
+
+
+@given(bits=depths, data=st.data())
+def test_the_gray_of_a_reversible_colour_is_the_given_one(bits, data):
+    codes = data.draw(arrays(DEPTHS[bits], 50))
+    chroma = arrays(np.float32, 50, elements=st.floats(-200, 200, width=32))
+    rgb = reversible_rgb(codes, data.draw(chroma), data.draw(chroma))
+    assert rgb.dtype == codes.dtype
+    np.testing.assert_array_equal(gray(rgb), codes)
+
+
+@pytest.mark.parametrize("chroma", [5, 60, 16000])
+@pytest.mark.parametrize("bits", DEPTHS)
+def test_the_gray_of_half_a_million_colours_is_kept(bits, chroma):
+    codes, a, b = random_wishes(bits, 500_000, chroma)
+    np.testing.assert_array_equal(gray(reversible_rgb(codes, a, b)), codes)
+
+
+def test_the_gray_is_kept_at_every_8_bit_code_in_every_direction():
+    codes, a, b = np.meshgrid(np.arange(256), np.arange(-108, 109, 9), np.arange(-108, 109, 9), indexing="ij")
+    codes = codes.astype(np.uint8)
+    rgb = reversible_rgb(codes, a.astype(np.float32), b.astype(np.float32))
+    np.testing.assert_array_equal(gray(rgb), codes)
+
+
+@pytest.mark.parametrize("bits", DEPTHS)
+def test_the_luminance_keeps_a_margin_to_the_neighbouring_codes(bits):
+    """So that anybody's float64 formula rounds to the same code."""
+    codes, a, b = random_wishes(bits, 300_000, 60)
+    maximum = 2**bits - 1
+    luminance = srgb_decode(reversible_rgb(codes, a, b) / maximum) @ WEIGHTS
+    fractional = np.where(luminance <= 0.0031308, luminance * 12.92, 1.055 * luminance ** (1 / 2.4) - 0.055) * maximum
+    assert np.abs(fractional - codes).max() <= 0.48
+
+
+@pytest.mark.parametrize("bits", DEPTHS)
+def test_without_chroma_the_result_is_plain_gray(bits):
+    codes = np.arange(2**bits).astype(DEPTHS[bits])
+    zero = np.zeros(2**bits, np.float32)
+    np.testing.assert_array_equal(reversible_rgb(codes, zero, zero), np.stack([codes] * 3, axis=-1))
+
+
+@pytest.mark.parametrize("bits", DEPTHS)
+def test_a_mended_colour_is_a_single_step_from_the_nearest(bits):
+    codes, a, b = random_wishes(bits, 200_000, 60)
+    nearest = srgb_encode(np.clip(fit_to_gamut(lightness_of_gray(bits)[codes], a, b), 0, 1)) * (2**bits - 1)
+    distance = np.abs(reversible_rgb(codes, a, b) - nearest).max(axis=-1)
+    # of 65,536 grays some of the darkest ten have no such neighbour and stay plain
+    assert distance[codes > 10].max() < 1.51
+
+
+@pytest.mark.parametrize("bits", DEPTHS)
+def test_few_colours_are_not_the_nearest(bits):
+    codes, a, b = random_wishes(bits, 200_000, 60)
+    nearest = srgb_encode(np.clip(fit_to_gamut(lightness_of_gray(bits)[codes], a, b), 0, 1)) * (2**bits - 1)
+    distance = np.abs(reversible_rgb(codes, a, b) - nearest).max(axis=-1)
+    assert (distance > 0.51).mean() < 0.005
+
+
+def test_reversible_colour_refuses_other_types():
+    zero = np.zeros(3, np.float32)
+    with pytest.raises(PlaneError, match="float32"):
+        reversible_rgb(zero, zero, zero)
+
+
+# -- gamut -----------------------------------------------------------------------------------------------------------
+
+
+@given(lightness=st.floats(0, 100, width=32), hue=st.floats(0, 6.25, width=32), chroma=st.floats(0, 200, width=32))
+def test_gamut_mapping_keeps_lightness_and_hue_and_never_raises_chroma(lightness, hue, chroma):
+    L = np.float32([lightness])
+    a, b = np.float32([chroma * np.cos(hue)]), np.float32([chroma * np.sin(hue)])
+    linear = fit_to_gamut(L, a, b)
+    assert linear.min() >= -2e-6
+    assert linear.max() <= 1 + 2e-6
+    mapped_l, mapped_a, mapped_b = lab_of_linear(np.clip(linear.astype(np.float64), 0, None))[0]
+    assert mapped_l == pytest.approx(lightness, abs=0.01)
+    mapped = np.hypot(mapped_a, mapped_b)
+    assert mapped <= chroma + 0.02
+    assert abs(mapped_a * np.sin(hue) - mapped_b * np.cos(hue)) < 0.02  # distance from the line of the hue
+
+
+def test_gamut_mapping_takes_no_more_chroma_than_it_must():
+    L, a, b = np.float32([50, 80, 30]), np.float32([90, -90, 20]), np.float32([-20, 30, 90])
+    mapped = lab_of_linear(np.clip(fit_to_gamut(L, a, b), 0, 1).astype(np.float64))
+    slightly_more = mapped[:, 1:] * 1.005
+    assert (np.abs(lab_to_linear_rgb(L, *slightly_more.T.astype(np.float32)) - 0.5).max(axis=1) > 0.5).all()
+
+
+@given(unit_colours)
+def test_colours_in_the_gamut_are_not_changed(rgb):
+    L, a, b = np.moveaxis(srgb_to_lab(rgb * np.float32(0.98) + np.float32(0.01)), -1, 0)
+    np.testing.assert_array_equal(fit_to_gamut(L, a, b), lab_to_linear_rgb(L, a, b))
