@@ -145,15 +145,18 @@ def evaluate(
     """
     from rich.progress import Progress
 
-    from training.evaluate import evaluate as measure
-    from training.evaluate import print_table
+    from training.evaluation.evaluate import evaluate as measure
+    from training.evaluation.table import print_table
+    from training.evaluation.truths import pictures_to_measure
 
+    pictures = pictures_to_measure(data, limit)
+    for name, reason in pictures.left_out.items():
+        stderr.print(f"{name} is left out: {reason}", markup=False)
     with Progress(console=stderr, transient=True) as progress:
         task = progress.add_task("pictures", total=None)
         figures = measure(
-            data,
+            pictures,
             model or ["photo", "gray", "mean"],
-            limit=limit,
             lpips_weights=lpips_weights,
             report=lambda done, total: progress.update(task, completed=done, total=total),
         )

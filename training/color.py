@@ -212,11 +212,23 @@ def gray(rgb: np.ndarray) -> np.ndarray:
             f"expected colour (..., 3) or (..., 4) with the channel last, got an array of shape {rgb.shape}"
         )
     bits = depth_bits(rgb.dtype)
-    luminance = np.empty(rgb.shape[:-1])
-    for rows in _row_bands(luminance.shape):
-        luminance[rows] = srgb_decode(rgb[rows][..., :3] / (2**bits - 1)) @ LUMINANCE_WEIGHTS
-        luminance[rows] = srgb_encode(luminance[rows]) * (2**bits - 1)
-    return np.rint(luminance).astype(rgb.dtype)
+    result = np.empty(rgb.shape[:-1], rgb.dtype)
+    for rows in _row_bands(result.shape):
+        result[rows] = np.searchsorted(_gray_edges(bits), luminance(rgb[rows][..., :3], bits), side="right")
+    return result
+
+
+def luminance(codes: np.ndarray, bits: int) -> np.ndarray:
+    """Relative luminance of sRGB codes (..., 3) of `bits` bits: int64, shape (...), in units of 2**-54."""
+    table, weights = linear_table(bits), luminance_weights()
+    return table[codes[..., 0]] * weights[0] + table[codes[..., 1]] * weights[1] + table[codes[..., 2]] * weights[2]
+
+
+@cache
+def _gray_edges(bits: int) -> np.ndarray:
+    """Luminance halfway (in code) between neighbouring grays: int64, shape (2**bits - 1,), in units of 2**-54."""
+    halfway = srgb_decode((np.arange(2**bits - 1) + 0.5) / (2**bits - 1))
+    return np.rint(halfway * 2**FRACTION_BITS).astype(np.int64) << WEIGHT_BITS
 
 
 def _row_bands(shape: tuple[int, ...], pixels: int = 1 << 20) -> list[Any]:
@@ -297,9 +309,9 @@ def _nearest_codes(linear: np.ndarray, bits: int) -> np.ndarray:
 
 
 def _gives_gray(codes: np.ndarray, gray_code: np.ndarray, bits: int) -> np.ndarray:
-    luminance = linear_table(bits)[codes] @ luminance_weights()
     bounds = luminance_bounds(bits)[gray_code]
-    return (bounds[..., 0] <= luminance) & (luminance <= bounds[..., 1])
+    light = luminance(codes, bits)
+    return (bounds[..., 0] <= light) & (light <= bounds[..., 1])
 
 
 _STEPS = np.array([(r, g, b) for r in (0, -1, 1) for g in (0, -1, 1) for b in (0, -1, 1)])[1:]

@@ -6,14 +6,14 @@ a run that was interrupted goes on exactly where it was.
 
 import io
 import tarfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, NamedTuple, cast
 
 import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 from torch.utils.data import Dataset
 
@@ -24,7 +24,7 @@ from training.network import AB_SCALE
 PICTURE_SUFFIXES = {".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp"}
 MINIMUM_PICTURES = 8
 MINIMUM_SIDE = 16  # pixels
-GRAY_CHROMA = 2.0  # a picture whose 99th percentile of chroma stays below is gray: it would teach gray
+GRAY_CHROMA = 2.0  # a picture whose 99th percentile of chroma stays below is nearly gray
 SMALLEST_CROP = 0.65  # of the short side
 MOST_HINTS = 40
 
@@ -56,23 +56,36 @@ class Pictures:
 def iter_picture_files(source: Path) -> Iterator[tuple[str, bytes]]:
     """Names and contents of the picture files of a folder, a tar or a single file, in a fixed order."""
     if source.is_dir():
-        for path in sorted(p for p in source.rglob("*") if p.suffix.lower() in PICTURE_SUFFIXES):
+        for path in sorted(p for p in source.rglob("*") if _is_picture(p.name) and p.is_file()):
             yield path.relative_to(source).as_posix(), path.read_bytes()
     elif source.is_file() and tarfile.is_tarfile(source):
-        with tarfile.open(source) as tar:
-            for member in tar:
-                if member.isfile() and Path(member.name).suffix.lower() in PICTURE_SUFFIXES:
-                    yield member.name, cast(IO[bytes], tar.extractfile(member)).read()
+        yield from _iter_tar(source)
     elif source.is_file():
         yield source.name, source.read_bytes()
     else:
         raise InputFileError(f"{source}: there is no such folder or file")
 
 
+def _iter_tar(source: Path) -> Iterator[tuple[str, bytes]]:
+    try:
+        with tarfile.open(source) as tar:
+            for member in tar:
+                if member.isfile() and _is_picture(member.name):
+                    yield member.name, cast(IO[bytes], tar.extractfile(member)).read()
+    except tarfile.TarError as error:
+        raise InputFileError(f"{source}: the tar is damaged ({error}): copy it again") from error
+
+
+def _is_picture(name: str) -> bool:
+    return Path(name).suffix.lower() in PICTURE_SUFFIXES
+
+
 def decode_rgb(encoded: bytes) -> Image.Image:
-    """The picture as 8-bit RGB."""
+    """The picture as 8-bit RGB, upright; of several frames the first."""
     image = Image.open(io.BytesIO(encoded))
     image.load()
+    image.info.pop("transparency", None)  # Pillow would warn that it is lost
+    ImageOps.exif_transpose(image, in_place=True)
     return image.convert("RGB")
 
 
@@ -87,7 +100,7 @@ def load_pictures(sources: Sequence[Path]) -> Pictures:
     pictures = Pictures([], [], {})
     for source in sources:
         for name, encoded in iter_picture_files(source):
-            if reason := _why_unusable(encoded):
+            if reason := why_unusable(encoded, nearly_gray):
                 pictures.left_out[name] = reason
             else:
                 pictures.names.append(name)
@@ -100,15 +113,23 @@ def load_pictures(sources: Sequence[Path]) -> Pictures:
     return pictures
 
 
-def _why_unusable(encoded: bytes) -> str | None:
+def why_unusable(encoded: bytes, is_gray: Callable[[Image.Image], bool]) -> str | None:
+    """Why a picture cannot serve as a true colour picture: damaged, tiny, or gray; None where it can."""
     try:
         image = decode_rgb(encoded)
+    except UnidentifiedImageError:
+        return "cannot be read (no picture of a known format)"
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         return f"cannot be read ({error})"
     if min(image.size) < MINIMUM_SIDE:
         return f"smaller than {MINIMUM_SIDE} pixels"
+    return "gray" if is_gray(image) else None
+
+
+def nearly_gray(image: Image.Image) -> bool:
+    """Whether a picture has so little colour that it would teach gray."""
     ab = srgb_to_lab(np.asarray(image.resize((32, 32), Image.Resampling.BOX)) / 255)[..., 1:]
-    return "gray" if np.percentile(np.hypot(ab[..., 0], ab[..., 1]), 99) < GRAY_CHROMA else None
+    return bool(np.percentile(np.hypot(ab[..., 0], ab[..., 1]), 99) < GRAY_CHROMA)
 
 
 class TrainingSamples(Dataset):

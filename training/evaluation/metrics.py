@@ -1,7 +1,7 @@
 """Figures that compare coloured pictures with the true ones: of a picture, and of a set.
 
-The differences between a prediction and the truth are large and lie in chroma; see `training.perceptual` for the
-judgement of trained networks.
+The differences between a prediction and the truth are large and lie in chroma; for the judgement of trained networks
+see `training.evaluation.perceptual`.
 
 References
 ----------
@@ -111,8 +111,8 @@ def ssim(rgb8: np.ndarray, true_rgb8: np.ndarray) -> float:
     import torch
     from torchmetrics.functional.image import structural_similarity_index_measure
 
-    pair = [torch.from_numpy(rgb.astype(np.float32)).permute(2, 0, 1)[None] for rgb in (rgb8, true_rgb8)]
-    return float(structural_similarity_index_measure(*pair, data_range=255.0))
+    first, second = (torch.from_numpy(rgb.astype(np.float32)).permute(2, 0, 1)[None] for rgb in (rgb8, true_rgb8))
+    return float(torch.as_tensor(structural_similarity_index_measure(first, second, data_range=255.0)))
 
 
 def kid(features: np.ndarray, true_features: np.ndarray) -> float:
@@ -137,7 +137,7 @@ def require_torchmetrics() -> None:
     """Raise a sentence where the package that measures SSIM and KID is not installed."""
     try:
         import torchmetrics.functional.image  # noqa: F401
-    except ImportError as error:
+    except (ImportError, RuntimeError) as error:  # RuntimeError: a torchvision beside it that does not fit torch
         raise SettingsError(
             f"evaluating needs the packages of training ({error}): pip install 'napari-colorize[train]'"
         ) from error

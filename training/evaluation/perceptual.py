@@ -9,8 +9,9 @@ References
 .. [3] Tan and Le, "EfficientNet", ICML 2019; the Lite variants have no squeeze-and-excitation and use ReLU6.
 """
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 import torch
@@ -19,6 +20,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from training.errors import ModelFileError
 from training.network import ConvNormAct, InvertedResidual
@@ -76,23 +78,26 @@ class Lpips(nn.Module):
         self.register_buffer("shift", torch.tensor([-0.030, -0.088, -0.188]).reshape(1, 3, 1, 1), persistent=False)
         self.register_buffer("scale", torch.tensor([0.458, 0.448, 0.450]).reshape(1, 3, 1, 1), persistent=False)
 
-    def forward(self, first: Tensor, second: Tensor) -> Tensor:
-        """Distances, shape (N,), of two batches (N, 3, Y, X) of sRGB in [-1, 1]."""
-        x = (torch.cat([first, second]) - self.shift) / self.scale
-        distance = torch.zeros(len(first))
-        weights = iter(self.lin)
+    def forward(self, x: Tensor) -> list[Tensor]:
+        """Features of unit length after each tap of a batch (N, 3, Y, X) of sRGB in [-1, 1]."""
+        x = (x - self.shift) / self.scale
+        features = []
         for index, layer in enumerate(self.features):
             x = layer(x)
             if index in self.taps:
-                a, b = (x / (x.square().sum(dim=1, keepdim=True).sqrt() + 1e-10)).chunk(2)
-                distance = distance + ((a - b).square() * next(weights)).sum(dim=1).mean(dim=(1, 2))
-        return distance
+                features.append(x / (x.square().sum(dim=1, keepdim=True).sqrt() + 1e-10))
+        return features
 
     @torch.inference_mode()
-    def distance(self, rgb8: np.ndarray, true_rgb8: np.ndarray) -> float:
-        """LPIPS (squeeze) of two pictures, uint8, shape (Y, X, 3), sRGB: 0 when they are equal."""
-        pair = (_batch(rgb) / 127.5 - 1 for rgb in (rgb8, true_rgb8))
-        return float(self(*pair))
+    def look(self, rgb8: np.ndarray) -> list[Tensor]:
+        """What `distance` compares of a picture, uint8, shape (Y, X, 3), sRGB."""
+        return self((_batch(rgb8) / 127.5 - 1).contiguous(memory_format=torch.channels_last))
+
+    @torch.inference_mode()
+    def distance(self, look: list[Tensor], true_look: list[Tensor]) -> float:
+        """LPIPS (squeeze) of two pictures of one size, see `look`: 0 when they are equal."""
+        parts = (((a - b).square() * w).sum(dim=1).mean() for a, b, w in zip(look, true_look, self.lin))
+        return float(sum(parts))
 
 
 def load_lpips(path: Path) -> Lpips:
@@ -108,16 +113,17 @@ def load_lpips(path: Path) -> Lpips:
     ModelFileError
         If the file is missing, damaged or holds something else.
     """
+    if not path.is_file():
+        raise ModelFileError(f"{path}: there is no such file, so LPIPS (squeeze) has no weights")
     network = Lpips()
     try:
         network.load_state_dict({key: value.float() for key, value in load_file(path).items()})
     except (OSError, SafetensorError, RuntimeError) as error:
-        reason = str(error).splitlines()[0].rstrip(":")
         raise ModelFileError(
-            f"{path}: these are not the weights of LPIPS (squeeze): expected a safetensors file with the features of "
-            f"SqueezeNet 1.1 and the linear heads of LPIPS v0.1 ({reason})"
+            f"{path}: these are not the weights of LPIPS (squeeze), a safetensors file with the features of SqueezeNet "
+            "1.1 and the linear heads of LPIPS v0.1"
         ) from error
-    return network.eval().requires_grad_(False)
+    return network.to(memory_format=torch.channels_last).eval().requires_grad_(False)
 
 
 # repeats, kernel, stride of the first block, expansion, channels: Lite0 with the middle stages 1.1 times as deep
@@ -188,7 +194,37 @@ def load_classifier() -> EfficientNetLite1 | None:
     network = EfficientNetLite1()
     # the module's entries stand in the file's order
     network.load_state_dict(dict(zip(network.state_dict(), pretrained.values(), strict=True)))
-    return network.to(memory_format=torch.channels_last).eval().requires_grad_(False)
+    network.eval().requires_grad_(False)
+    _fold_batch_norm(network)
+    return network.to(memory_format=torch.channels_last)
+
+
+def _fold_batch_norm(network: EfficientNetLite1) -> None:
+    """Join each norm with the convolution before it: a third less time, the same figures."""
+    for part in network.modules():
+        if isinstance(part, ConvNormAct):
+            part[1], part[2] = fuse_conv_bn_eval(part[1], part[2]), nn.Identity()
+
+
+@dataclass(frozen=True, slots=True)
+class Judges:
+    """The trained networks that judge; None where there are no weights."""
+
+    lpips: Lpips | None
+    classifier: EfficientNetLite1 | None
+
+    @classmethod
+    def load(cls, lpips_weights: Path | None) -> Self:
+        """LPIPS where its weights are named, the classifier where its package is installed."""
+        return cls(load_lpips(lpips_weights) if lpips_weights else None, load_classifier())
+
+    def look(self, rgb8: np.ndarray) -> list[Tensor] | None:
+        """See `Lpips.look`."""
+        return self.lpips.look(rgb8) if self.lpips else None
+
+    def judge(self, rgb8: np.ndarray) -> Judgement | None:
+        """See `EfficientNetLite1.judge`."""
+        return self.classifier.judge(rgb8) if self.classifier else None
 
 
 def _batch(rgb8: np.ndarray) -> Tensor:

@@ -1,0 +1,1 @@
+"""Measuring models against true colours: pictures in, one table out."""

@@ -1,0 +1,62 @@
+"""The result of an evaluation as tables for people."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+# heading, key, format; a dash stands for what could not be had
+_COLUMNS = (
+    ("PSNR dB", "psnr_db", ".2f"),
+    ("gain dB", "gain_db", "+.2f"),
+    ("± s.e.", "gain_se_db", ".2f"),
+    ("SSIM", "ssim", ".4f"),
+    ("LPIPS (squeeze)", "lpips_squeeze", ".4f"),
+    ("CIEDE2000", "ciede2000", ".2f"),
+    ("palette distance", "palette_distance", ".3f"),
+    ("KID (Lite1)", "kid_lite1", ".4f"),
+    ("same top-1", "same_top1", ".1%"),
+    ("colourfulness", "colourfulness_ratio", ".2f"),
+    ("s / picture", "seconds_per_picture", ".3f"),
+)
+_COLUMNS_065 = (
+    ("saturation", "saturation", ".2f"),
+    ("gain dB", "gain_db", "+.2f"),
+    ("LPIPS (squeeze)", "lpips_squeeze", ".4f"),
+    ("CIEDE2000", "ciede2000", ".2f"),
+    ("palette distance", "palette_distance", ".3f"),
+)
+
+
+def print_table(result: Mapping[str, Mapping[str, Mapping]], console: "Console | None" = None) -> None:
+    """Print what `evaluate` gave: one table as the models ship, one at equal colourfulness.
+
+    Parameters
+    ----------
+    result : mapping
+        Of `training.evaluation.evaluate.evaluate`.
+    console : Console, optional
+        Where to; by default stdout.
+    """
+    from rich.console import Console
+
+    console = console or Console()
+    models = result["models"]
+    pictures = max(figures["pictures"] for figures in models.values())
+    console.print(_table(f"{pictures} pictures, as the models ship", models, _COLUMNS))
+    equal = {name: figures["at_065"] for name, figures in models.items() if figures["at_065"]}
+    if equal:
+        console.print(_table("at a colourfulness ratio of 0.65", equal, _COLUMNS_065))
+
+
+def _table(title: str, rows: Mapping[str, Mapping], columns: tuple[tuple[str, str, str], ...]) -> "Table":
+    from rich.table import Table
+
+    table = Table("model", title=title, title_justify="left")
+    for heading, _, _ in columns:
+        table.add_column(heading, justify="right")
+    for name, figures in rows.items():
+        table.add_row(name, *("–" if figures[key] is None else f"{figures[key]:{form}}" for _, key, form in columns))
+    return table
