@@ -14,6 +14,7 @@ from training.formats.icc import srgb_profile
 from training.formats.page import TAG_NAMES, Resolution
 
 _CLASSIC_TIFF_BYTES = 2**32 - 2**25
+_MOST_XMP_IN_JPEG = 65502  # bytes that one segment holds
 PROGRAM = f"napari-colorize {__version__}"
 TAG_CODES = {name: code for code, name in TAG_NAMES.items()}
 
@@ -128,9 +129,12 @@ def _write_jpeg(path: Path, pages: Iterable[OutputPage], xmp: bytes | None) -> N
     from PIL import Image
 
     page = _only(pages, "JPEG")
+    xmp = page.xmp or xmp
+    if xmp and len(xmp) > _MOST_XMP_IN_JPEG:
+        raise SettingsError(f"the provenance of {len(xmp)} bytes is too long for JPEG: write TIFF (.tif) or PNG (.png)")
     pixels = _to_8_bit(page.pixels)
     exif = Image.Exif()
-    exif.update({TAG_CODES[name]: text for name, text in page.metadata.items() if name in TAG_CODES})
+    exif.update({TAG_CODES[name]: text.encode() for name, text in page.metadata.items() if name in TAG_CODES})
     Image.fromarray(pixels).save(
         path,
         "JPEG",
@@ -138,7 +142,7 @@ def _write_jpeg(path: Path, pages: Iterable[OutputPage], xmp: bytes | None) -> N
         subsampling=0,
         dpi=_dots_per_inch(page.resolution),
         icc_profile=srgb_profile() if pixels.ndim == 3 else None,
-        xmp=page.xmp or xmp,
+        xmp=xmp,
         exif=exif,
     )
 

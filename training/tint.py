@@ -7,7 +7,7 @@ import numpy as np
 from training.color import gray, srgb_to_lab
 from training.errors import SettingsError
 from training.formats.icc import rgb_to_srgb
-from training.formats.page import Page
+from training.formats.page import Page, channels_equal
 
 CHANNELS = ("red", "green", "blue")
 
@@ -15,11 +15,12 @@ COLOR_NOTE = "is a colour photograph: only its luminance was used"
 TINT_NOTE = "is tinted: only its luminance was used"
 GRAY_CHANNEL_NOTE = "is gray: it has no {channel} channel of its own"
 
-# Measured: sepia, blue and selenium prints with stains and grain, as JPEG, reach 2.1, nearly all below 2.0; of 600
-# colour photographs 3 % lie below 2.4, foggy ones
-COLOR_SPREAD = 2.4
+# Taking a colour photograph for a print costs more than the reverse: it would be coloured again, so the bound is low.
+# Measured on 156 toned prints (sepia, blue, selenium) with stains and grain, as JPEG: none above 2.2. Of 600 colour
+# photographs 4 % lie below, foggy and single-hued ones.
+COLOR_SPREAD = 2.2
 GRAY_CHROMA = 1.5
-_SIDE = 96  # pixels of the short side that is looked at: grain and JPEG noise average out
+_SIDE = 32  # pixels of the short side that is looked at: grain and JPEG noise average out
 _LIGHTNESS_STEPS = 10
 
 
@@ -53,7 +54,7 @@ def gray_plane(page: Page, channel: str | None = None) -> tuple[np.ndarray, str 
         return pixels, GRAY_CHANNEL_NOTE.format(channel=channel) if channel else None
     if channel:
         return np.ascontiguousarray(pixels[..., CHANNELS.index(channel)]), None
-    if (pixels == pixels[..., :1]).all():
+    if channels_equal(pixels):
         return np.ascontiguousarray(pixels[..., 0]), None
     rgb16 = _srgb16(page)
     return gray(rgb16), {"color": COLOR_NOTE, "tinted": TINT_NOTE, "gray": None}[tint(rgb16)]
@@ -91,7 +92,7 @@ def tint(rgb: np.ndarray) -> Literal["gray", "tinted", "color"]:
     Returns
     -------
     str
-        "gray" where the mean chroma is below 1.5, "color" where the spread exceeds 2.4 (both in units of a*, b*),
+        "gray" where the mean chroma is below 1.5, "color" where the spread exceeds 2.2 (both in units of a*, b*),
         else "tinted".
     """
     lab = srgb_to_lab(_reduced(rgb) / np.float32(np.iinfo(rgb.dtype).max)).reshape(-1, 3)
@@ -111,8 +112,8 @@ def _spread(lab: np.ndarray) -> float:
 
 
 def _reduced(rgb: np.ndarray) -> np.ndarray:
-    """Area means, float32, of blocks that bring the short side to about 96 pixels."""
-    step = max(1, min(rgb.shape[:2]) // _SIDE)
+    """Area means, float32, of blocks that bring the short side to about 32 pixels."""
+    step = max(1, round(min(rgb.shape[:2]) / _SIDE))
     height, width = rgb.shape[0] // step * step, rgb.shape[1] // step * step
     blocks = rgb[:height, :width].reshape(height // step, step, width // step, step, 3)
     return blocks.mean(axis=(1, 3), dtype=np.float32)

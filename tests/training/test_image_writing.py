@@ -47,7 +47,6 @@ def test_every_format_carries_record_and_profile(tmp_path, suffix):
     assert read_record(tmp_path / f"a{suffix}") == {"model": "photo"}
     with Image.open(tmp_path / f"a{suffix}") as image:
         assert image.info["icc_profile"] == srgb_profile()
-        assert "compositeWithTrainedAlgorithmicMedia" in str(image.getxmp())
 
 
 @pytest.mark.parametrize("suffix", [".tif", ".png"])
@@ -118,6 +117,14 @@ def test_several_pages_need_tiff(tmp_path, name):
     with pytest.raises(SettingsError, match=r"holds one page, not 2: write TIFF"):
         write_pages(tmp_path / name, [OutputPage(RGB), OutputPage(RGB)], XMP)
     assert not list(tmp_path.iterdir())
+
+
+def test_provenance_that_does_not_fit_into_a_jpeg_is_an_error(tmp_path):
+    long = xmp_packet({"hints": ["a colour that a letter of 1907 names"] * 2000})
+    with pytest.raises(SettingsError, match="too long for JPEG: write TIFF"):
+        write_pages(tmp_path / "a.jpg", [OutputPage(RGB)], long)
+    write_pages(tmp_path / "a.png", [OutputPage(RGB)], long)
+    assert len(read_record(tmp_path / "a.png")["hints"]) == 2000
 
 
 def test_an_unknown_suffix_is_an_error(tmp_path):

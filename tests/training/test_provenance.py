@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, PngImagePlugin
 
@@ -92,6 +92,7 @@ def test_the_record_comes_back_from_a_file(tmp_path, suffix):
     assert read_record(tmp_path / f"a{suffix}") == record()
 
 
+@settings(max_examples=25)
 @given(st.dictionaries(st.text(), st.text() | st.integers() | st.floats(allow_nan=False) | st.none()))
 def test_any_words_come_back_from_a_packet(tmp_path_factory, words):
     path = tmp_path_factory.mktemp("any") / "a.png"

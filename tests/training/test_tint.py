@@ -130,7 +130,7 @@ def test_of_many_photographs_few_are_taken_for_tinted(test_data):
     assert found.count("color") / len(found) > 0.93
 
 
-def test_book_pages_are_tinted_and_a_coloured_plate_is_colour(test_data):
-    names = ["lep_1555.007.jpg", "lep_cavalerie.29.jpg", "lep_wet-day.jpg"]
+def test_old_book_pages_are_tinted_and_coloured_plates_are_colour(test_data):
+    names = ["lep_1555.007.jpg", "lep_lyra.036.jpg", "lep_wet-day.jpg", "lep_map1.jpg"]
     found = [tint(np.asarray(Image.open(test_data / "scans" / name))) for name in names]
-    assert found == ["tinted", "tinted", "color"]
+    assert found == ["tinted", "tinted", "color", "color"]

@@ -109,20 +109,24 @@ def rgb_to_srgb(rgb: np.ndarray, profile: bytes) -> np.ndarray:
     ndarray of the same shape and dtype
         sRGB (relative colorimetric, as all of this project).
     """
-    from imagecodecs import cms_transform
-
-    return cms_transform(rgb, profile, srgb_profile(), colorspace="rgb", outcolorspace="rgb")
+    return _to_srgb(rgb, profile, "rgb")
 
 
 def cmyk_to_srgb(cmyk: np.ndarray, profile: bytes | None) -> np.ndarray:
     """CMYK, uint8 or uint16 of shape (Y, X, 4), as sRGB of shape (Y, X, 3): by its profile, else (1 - c)(1 - k)."""
     if profile is not None and color_space(profile) == "CMYK":
-        from imagecodecs import cms_transform
-
-        return cms_transform(cmyk, profile, srgb_profile(), colorspace="cmyk", outcolorspace="rgb")
+        return _to_srgb(cmyk, profile, "cmyk")
     white = np.iinfo(cmyk.dtype).max
     paper = white - cmyk.astype(np.float32)
     return np.rint(paper[..., :3] * paper[..., 3:] / white).astype(cmyk.dtype)
+
+
+def _to_srgb(colors: np.ndarray, profile: bytes, space: str) -> np.ndarray:
+    from imagecodecs import CMS, cms_transform
+
+    # the optimised way of lcms is off by up to 5000 of 65,535
+    exact = CMS.FLAGS.NOOPTIMIZE
+    return cms_transform(colors, profile, srgb_profile(), colorspace=space, outcolorspace="rgb", flags=exact)
 
 
 @cache

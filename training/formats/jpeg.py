@@ -3,6 +3,7 @@
 Pillow refuses a file that ends too early, where other decoders fill the rest with gray.
 """
 
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -43,4 +44,12 @@ def _resolution(image: JpegImageFile) -> Resolution | None:
 
 def _metadata(exif: Exif) -> dict[str, str]:
     values = {name: exif.get(code) for code, name in TAG_NAMES.items()}
-    return {name: value.strip("\0 ") for name, value in values.items() if isinstance(value, str) and value.strip("\0 ")}
+    texts = {name: _utf8(value) for name, value in values.items() if isinstance(value, str)}
+    return {name: text for name, text in texts.items() if text}
+
+
+def _utf8(text: str) -> str:
+    """The text of a tag, which Pillow takes for Latin-1 and most programs write as UTF-8."""
+    with suppress(UnicodeError):
+        text = text.encode("latin-1").decode()
+    return text.strip("\0 ")

@@ -106,6 +106,11 @@ def spread_bits(samples: np.ndarray, bits: int) -> np.ndarray:
     return codes.astype(f"uint{spread}")[samples.astype(np.uint16) & (2**bits - 1)]
 
 
+def channels_equal(rgb: np.ndarray) -> bool:
+    """Whether the three channels of RGB (Y, X, 3) are the same everywhere; a few pixels answer for most pictures."""
+    return all((part == part[..., :1]).all() for part in (rgb[::32, ::32], rgb))
+
+
 def check_declared_size(where: str, height: int, width: int, samples: int, bits: int, bytes_on_disk: int) -> None:
     """Refuse a page that claims to be far larger than its file can make it, before any memory is taken."""
     declared = height * width * samples
@@ -195,7 +200,7 @@ def make_page(
 ) -> Page:
     """A page from what a reader found: gray (Y, X), RGB (Y, X, 3) or CMYK (Y, X, 4), not yet upright."""
     pixels, profile, more_notes = _without_inks(pixels, profile)
-    if pixels.ndim == 3 and (pixels == pixels[..., :1]).all():
+    if pixels.ndim == 3 and channels_equal(pixels):
         pixels = pixels[..., 0]
     curve, profile, profile_notes = _use_profile(pixels, profile)
     return Page(

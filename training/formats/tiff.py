@@ -129,6 +129,8 @@ def _check_layout(page: TiffPage, photometric: int, where: str) -> None:
     if photometric not in COLOR_SAMPLES or (photometric == PHOTOMETRIC.SEPARATED and page.tags.valueof(332) == 2):
         kind = getattr(photometric, "name", photometric)
         raise InputFileError(f"{where} stores its colours as {kind}, which is not read: save it as gray or RGB")
+    if page.planarconfig not in (PLANARCONFIG.CONTIG, PLANARCONFIG.SEPARATE):
+        raise InputFileError(f"{where} does not say how its channels are stored: it is damaged")
     if page.imagedepth > 1:
         raise InputFileError(f"{where} is a volume of {page.imagedepth} planes in one page: save each plane as a page")
     if page.samplesperpixel < COLOR_SAMPLES[photometric]:
