@@ -1,0 +1,135 @@
+"""Targets: what was made of an archive, as colour maps or as RGB images, and what made it."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import zarr
+
+from archive_batch.catalogue import page_path
+from archive_batch.gray_pages import open_array, open_gray
+from archive_batch.plan import Identity
+from archive_batch.pyramid import create_level, multiscales, rgb_display, shard_rows
+from archive_batch.stores import Location, make_root, mark, open_root
+from training.chroma_map import ChromaMap
+from training.errors import InputFileError, SettingsError
+from training.provenance import sha256_pixels
+from training.rendering import Region
+
+__all__ = ["load_map", "make_target", "open_gray", "open_rgb", "target_identity", "write_map", "write_rgb"]
+
+PROVENANCE = "provenance"
+_MAP_NAME = {"chroma": "", "rgb": "/chroma"}  # under the page
+
+
+def make_target(location: Location, identity: Identity) -> zarr.Group:
+    """Open a target for writing, a new one if there is none.
+
+    Raises
+    ------
+    SettingsError
+        If it is of another identity.
+    """
+    root = make_root(location, "target", {"identity": asdict(identity)})
+    found = target_identity(root)
+    if (found.mode, found.model_sha256, found.settings) != (identity.mode, identity.model_sha256, identity.settings):
+        raise SettingsError(
+            f"{location} was made with {found}, not with {identity}: name another target, or ask for the same"
+        )
+    return root
+
+
+def target_identity(root: zarr.Group) -> Identity:
+    """The identity of an open target."""
+    return Identity(**mark(root)["identity"])
+
+
+def open_rgb(target: Location, page_id: str, level: int = 0) -> zarr.Array:
+    """A level of a coloured page of a target of mode rgb: sRGB, uint8 or uint16, (3, Y, X); read when it is indexed.
+
+    Raises
+    ------
+    InputFileError
+        If the target has no such page, or its mode is another.
+    """
+    root = open_root(target, "target")
+    if (mode := target_identity(root).mode) != "rgb":
+        raise InputFileError(f"{target} holds colour maps (mode {mode}), no pixels: render them from the archive")
+    return open_array(root, f"{page_path(page_id)}/{level}")
+
+
+def load_map(target: Location, page_id: str) -> ChromaMap:
+    """The colour map of a page of a target of either mode.
+
+    Raises
+    ------
+    InputFileError
+        If the target has no such page.
+    """
+    root = open_root(target, "target")
+    group = root.get(page_path(page_id) + _MAP_NAME[target_identity(root).mode])
+    if not isinstance(group, zarr.Group):
+        raise InputFileError(f"{target} has no page {page_id}: archive-batch status tells what became of it")
+    arrays = {name: np.asarray(array[...]) for name, array in group.arrays()}
+    return ChromaMap.from_parts(arrays, dict(group.attrs))
+
+
+def write_map(root: zarr.Group, path: str, chroma: ChromaMap, provenance: dict[str, Any] | None = None) -> str:
+    """Write a colour map as a group of small arrays; its SHA-256 comes back."""
+    record = {PROVENANCE: provenance} if provenance else {}
+    root.create_group(path, overwrite=True, attributes={**chroma.metadata(), **record})
+    for name, array in chroma.arrays().items():
+        root.create_array(f"{path}/{name}", data=array, chunks=array.shape)
+    return combined_sha256([sha256_pixels(array) for array in chroma.arrays().values()])
+
+
+def write_rgb(
+    root: zarr.Group, path: str, name: str, chroma: ChromaMap, gray_levels: Sequence[zarr.Array]
+) -> list[str]:
+    """Render a page, level by level from its map, as an OME-Zarr image.
+
+    Parameters
+    ----------
+    root : zarr.Group
+        Of the target.
+    path, name : str
+        Where the image lies and what it is called.
+    chroma : ChromaMap
+        Colours of the page.
+    gray_levels : sequence of zarr.Array
+        Of the archive, stored values.
+
+    Returns
+    -------
+    list of str
+        SHA-256 of each level's pixels (Y, X, 3), as `training.provenance.sha256_pixels` gives it.
+    """
+    shapes = [(int(level.shape[0]), int(level.shape[1])) for level in gray_levels]
+    bits = chroma.window.result_bits(np.dtype(gray_levels[0].dtype))
+    ome = {**multiscales(name, shapes, channels=True), "omero": rgb_display(bits)}
+    root.create_group(path, overwrite=True, attributes={"ome": ome})
+    return [_write_rgb_level(root, path, chroma, level, gray, bits) for level, gray in enumerate(gray_levels)]
+
+
+def _write_rgb_level(root: zarr.Group, path: str, chroma: ChromaMap, level: int, gray: zarr.Array, bits: int) -> str:
+    plane = np.asarray(gray[...])
+    array = create_level(root, f"{path}/{level}", plane.shape, np.dtype(f"uint{bits}"), channels=3)
+    digest = hashlib.sha256(f"{array.dtype.newbyteorder('<').str} {(*plane.shape, 3)} ".encode())
+    for rows in shard_rows(array):
+        rgb = chroma.render(plane, Region(rows, slice(None), level), bits)
+        array[:, rows] = np.moveaxis(rgb, -1, 0)
+        digest.update(rgb.astype(rgb.dtype.newbyteorder("<"), copy=False).data)
+    return digest.hexdigest()
+
+
+def add_provenance(root: zarr.Group, path: str, provenance: dict[str, Any]) -> None:
+    """Write what made an image into its attributes."""
+    group = root[path]
+    group.attrs[PROVENANCE] = provenance
+
+
+def combined_sha256(digests: Sequence[str]) -> str:
+    """SHA-256 of several in their order."""
+    return hashlib.sha256(" ".join(digests).encode()).hexdigest()
