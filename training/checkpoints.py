@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -50,6 +50,11 @@ class ModelInfo:
     saturation: float
     mean_ab: tuple[float, float]
     samples: int
+
+    def __post_init__(self) -> None:
+        known = self.encoder in get_args(EncoderName)
+        if not (known and 16 <= self.size <= 1024 and 32 <= self.working_size <= 1024 and 0 < self.saturation <= 10):
+            raise ModelFileError(f"no model can be like this: {self}")
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, object]) -> None:
@@ -99,9 +104,9 @@ def load_model(path: Path) -> tuple[UNetGenerator, ModelInfo]:
     if metadata.get("format") != MODEL_FORMAT:
         raise ModelFileError(f"{path}: not a model of napari-colorize (its format is {metadata.get('format')!r})")
     try:
-        info = ModelInfo(**{**metadata["info"], "mean_ab": tuple(metadata["info"]["mean_ab"])})
+        info = ModelInfo(**{**metadata["info"], "mean_ab": tuple(map(float, metadata["info"]["mean_ab"]))})
         network = UNetGenerator(info.encoder, size=info.size)
-    except (TypeError, KeyError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise ModelFileError(f"{path}: its description is incomplete or of a newer version ({error})") from error
     _check_parts(path, network, tensors)
     network.load_state_dict({key: value.float() for key, value in tensors.items()}, strict=False)

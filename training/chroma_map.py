@@ -21,6 +21,7 @@ MAP_FORMAT = "napari-colorize chroma map 1"
 AB_STEP = 0.5  # of the stored a*, b*
 UNCERTAINTY_STEP = 0.25  # of the stored uncertainty
 LARGEST_MAP_BYTES = 64_000_000
+_METADATA = "chroma_map"  # key of the metadata in a file
 _ARRAYS = {"ab": np.int16, "uncertainty": np.uint8, "lightness": np.uint8}
 
 
@@ -53,7 +54,7 @@ class ChromaMap:
 
     def __post_init__(self) -> None:
         half = tuple(side // 2 for side in self.lightness.shape)
-        if self.ab.shape != (2, *half) or self.uncertainty.shape != half:
+        if len(half) != 2 or self.ab.shape != (2, *half) or self.uncertainty.shape != half:
             raise MapFileError(
                 f"the parts of a map do not fit together: lightness {self.lightness.shape}, a*b* {self.ab.shape}, "
                 f"uncertainty {self.uncertainty.shape}"
@@ -63,6 +64,9 @@ class ChromaMap:
             array.flags.writeable = False
             object.__setattr__(self, name, array)
         object.__setattr__(self, "record", MappingProxyType(dict(self.record)))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self).from_parts, (self.arrays(), self.metadata())  # a read-only mapping cannot be pickled
 
     def render(self, plane: "ArrayLike", region: "Region | None" = None, bits: int | None = None) -> np.ndarray:
         """The coloured plane, or a region of it; see `training.rendering.render`."""
@@ -75,7 +79,7 @@ class ChromaMap:
         if not 0 <= factor <= 10:
             raise SettingsError(f"saturation must lie between 0 and 10, got {factor}")
         limits = np.iinfo(np.int16)
-        ab = np.clip(np.rint(self.ab * factor), limits.min, limits.max)
+        ab = np.clip(np.rint(self.ab * float(factor)), limits.min, limits.max)
         record = dict(self.record) | {"saturation": float(self.record.get("saturation", 1.0)) * factor}
         return replace(self, ab=ab, record=record)
 
@@ -101,30 +105,33 @@ class ChromaMap:
         MapFileError
             If they do not describe a map of this version.
         """
-        if metadata.get("format") != MAP_FORMAT:
-            raise MapFileError(f"no colour map of this version: its format is {metadata.get('format')!r}")
+        found = metadata.get("format") if isinstance(metadata, Mapping) else None
+        if found != MAP_FORMAT:
+            raise MapFileError(f"no colour map of this version: its format is {found!r}")
         try:
-            height, width = metadata["shape"]
+            height, width = (int(side) for side in metadata["shape"])
             window = Window.from_dict(metadata["window"])
-            return cls(
-                **{k: arrays[k] for k in _ARRAYS}, shape=(height, width), window=window, record=metadata["record"]
-            )
-        except (KeyError, TypeError, ValueError) as error:
-            raise MapFileError(f"the colour map is incomplete or damaged ({error!r})") from error
+            parts = {name: arrays[name] for name in _ARRAYS}
+            if min(height, width) < 1 or any(parts[name].dtype != dtype for name, dtype in _ARRAYS.items()):
+                raise MapFileError("the shape of its plane or a type of its arrays is not that of a colour map")
+            return cls(**parts, shape=(height, width), window=window, record=metadata["record"])
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise MapFileError(f"the colour map is incomplete or damaged ({error})") from error
 
     def to_bytes(self) -> bytes:
         """The map as the bytes of a safetensors file."""
         from safetensors.numpy import save
 
-        return save(self.arrays(), {key: json.dumps(value) for key, value in self.metadata().items()})
+        # under one key: the library writes several in an order that changes
+        return save(self.arrays(), {_METADATA: json.dumps(self.metadata())})
 
-    def save(self, path: Path, *, overwrite: bool = False) -> None:
+    def save(self, path: str | Path, *, overwrite: bool = False) -> None:
         """Write the map to a file, whole or not at all."""
-        with put_whole(path, overwrite=overwrite) as partial:
+        with put_whole(Path(path), overwrite=overwrite) as partial:
             partial.write_bytes(self.to_bytes())
 
     @classmethod
-    def load(cls, path: Path) -> Self:
+    def load(cls, path: str | Path) -> Self:
         """Read a map from a file.
 
         Raises
@@ -135,10 +142,10 @@ class ChromaMap:
         from safetensors import SafetensorError, safe_open
 
         try:
-            if path.stat().st_size > LARGEST_MAP_BYTES:
+            if Path(path).stat().st_size > LARGEST_MAP_BYTES:
                 raise MapFileError(f"{path}: larger than any colour map")
             with safe_open(path, framework="numpy") as file:
-                metadata = {key: json.loads(value) for key, value in (file.metadata() or {}).items()}
+                metadata = json.loads((file.metadata() or {}).get(_METADATA, "{}"))
                 arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
         except (OSError, SafetensorError, json.JSONDecodeError) as error:
             raise MapFileError(f"{path}: cannot be read as a colour map ({error})") from error

@@ -4,10 +4,12 @@ Sample ``n`` of a run is always the same crop of the same picture with the same 
 a run that was interrupted goes on exactly where it was.
 """
 
+import hashlib
 import io
 import tarfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import IO, NamedTuple, cast
 
@@ -51,6 +53,11 @@ class Pictures:
     names: list[str]
     encoded: list[bytes]
     left_out: dict[str, str]
+
+    @cached_property
+    def sha256(self) -> str:
+        """Hash of all pictures in their order, wherever they lie."""
+        return hashlib.sha256(b"".join(hashlib.sha256(data).digest() for data in self.encoded)).hexdigest()
 
 
 def iter_picture_files(source: Path) -> Iterator[tuple[str, bytes]]:

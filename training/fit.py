@@ -11,6 +11,7 @@ import math
 import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -84,16 +85,21 @@ class Trainer:
             discriminator_loss = self._step_discriminator(lightness, colour.ab.detach(), batch.ab)
             parts["adversarial"] = stage.adversarial * losses.adversarial_loss(self.discriminator(lightness, colour.ab))
         total = sum(parts.values())
-        if not torch.isfinite(total):
-            raise TrainingError(
-                f"the loss is no longer finite after {self.samples} samples; the last checkpoint is kept: "
-                "lower the learning rate of this stage and resume"
-            )
+        self.check_finite(total)
         _descend(self.generator_optimizer, total)
         self._update_average(len(inputs))
         self.samples += len(inputs)
         scalars = {name: value.item() for name, value in parts.items()}
         return scalars | ({"discriminator": discriminator_loss} if stage.adversarial > 0 else {})
+
+    def check_finite(self, *values: Tensor) -> None:
+        """Stop before what is not finite spoils the last checkpoint."""
+        if not all(torch.isfinite(value).all() for value in values):
+            raise TrainingError(
+                f"losses or weights are no longer finite after {self.samples} samples; the last checkpoint is kept: "
+                "lower the learning rate of this stage, then resume if the checkpoint is older than the stage, "
+                "else train again under another name"
+            )
 
     def _step_discriminator(self, lightness: Tensor, fake_ab: Tensor, true_ab: Tensor) -> float:
         loss = losses.discriminator_loss(self.discriminator(lightness, true_ab), self.discriminator(lightness, fake_ab))
@@ -181,7 +187,7 @@ def train(settings: Settings, *, resume: bool = False, report: Callable[[int, Sc
         The whole run.
     resume : bool
         Go on from the checkpoint of the output folder. An interrupted and resumed run on a CPU gives the same
-        weights, bit for bit, as an undisturbed one.
+        weights, bit for bit, as an undisturbed one of as many threads.
     report : callable, optional
         Gets the number of samples seen and the mean losses since the last report.
 
@@ -190,22 +196,35 @@ def train(settings: Settings, *, resume: bool = False, report: Callable[[int, Sc
     Path
         The model file, or the checkpoint if the run was interrupted (Ctrl-C or SIGTERM).
     """
-    torch.set_num_threads(settings.threads)
-    torch.set_flush_denormal(True)
     folder = settings.output / settings.name
     pictures = load_pictures(settings.data)
     trainer = Trainer.create(settings)
     if resume:
-        _restore(trainer, folder / CHECKPOINT)
+        _restore(trainer, pictures, folder / CHECKPOINT)
     elif (folder / CHECKPOINT).exists():
         raise TrainingError(f"{folder} holds an earlier run of this name: resume it, or choose another name")
     folder.mkdir(parents=True, exist_ok=True)
     write_settings(settings, folder / "settings.toml")
-    if not _run(trainer, pictures, folder, report):
+    with _arithmetic(settings.threads):
+        finished = _run(trainer, pictures, folder, report)
+    if not finished:
         return folder / CHECKPOINT
     path = folder / f"{settings.name}.safetensors"
     save_model(path, trainer.average, model_info(settings, pictures, trainer.samples))
     return path
+
+
+@contextmanager
+def _arithmetic(threads: int) -> Iterator[None]:
+    """So many threads, and tiny numbers taken for zero, which would slow a step down; both as before afterwards."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+        torch.set_flush_denormal(False)
 
 
 def _run(trainer: Trainer, pictures: Pictures, folder: Path, report: Callable[[int, Scalars], None] | None) -> bool:
@@ -218,28 +237,37 @@ def _run(trainer: Trainer, pictures: Pictures, folder: Path, report: Callable[[i
         for stage, rate, batch in batches(settings, pictures.encoded, trainer.samples):
             log.add(trainer.step(batch, stage, rate), trainer.samples)
             if trainer.samples - saved >= settings.checkpoint_every or interrupted.asked:
-                _save(trainer, folder / CHECKPOINT)
+                _save(trainer, pictures, folder / CHECKPOINT)
                 saved = trainer.samples
             if interrupted.asked:
                 return False
-    _save(trainer, folder / CHECKPOINT)
+    _save(trainer, pictures, folder / CHECKPOINT)
     return True
 
 
-def _save(trainer: Trainer, path: Path) -> None:
-    metadata = {"samples": trainer.samples, "settings": trainer.settings.model_dump(mode="json")}
-    write_tensors(path, trainer.tensors(), metadata)
+def _save(trainer: Trainer, pictures: Pictures, path: Path) -> None:
+    tensors = trainer.tensors()
+    trainer.check_finite(*tensors.values())
+    settings = trainer.settings.model_dump(mode="json")
+    write_tensors(path, tensors, {"samples": trainer.samples, "settings": settings, "pictures": pictures.sha256})
 
 
-def _restore(trainer: Trainer, path: Path) -> None:
+def _restore(trainer: Trainer, pictures: Pictures, path: Path) -> None:
+    if not path.exists():
+        raise TrainingError(f"{path.parent} holds no run to resume: start it without --resume")
     tensors, metadata = read_tensors(path, LARGEST_CHECKPOINT_BYTES)
-    samples = metadata["samples"]
-    mine, theirs = (_path_of_weights(s, samples) for s in (trainer.settings, Settings(**metadata["settings"])))
+    try:
+        samples, settings = metadata["samples"], Settings(**metadata["settings"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise TrainingError(f"{path}: no checkpoint of this version ({error}): train under another name") from error
+    mine, theirs = (_path_of_weights(s, samples) for s in (trainer.settings, settings))
     if changed := sorted(key for key in mine if mine[key] != theirs[key]):
         raise TrainingError(
             f"{path}: made with other settings ({', '.join(changed)}): resume with those of "
             f"{path.parent}/settings.toml, or choose another name. Stages that have not begun may change"
         )
+    if metadata.get("pictures", pictures.sha256) != pictures.sha256:
+        raise TrainingError(f"{path}: made with other pictures: resume with the same, or choose another name")
     trainer.restore(tensors, samples)
 
 

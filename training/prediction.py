@@ -92,7 +92,11 @@ class Colorizer:
         ------
         PlaneError
             If `plane` is no plane, or a hint lies outside it.
+        SettingsError
+            If the seed is negative, or another window is asked for than that of a map.
         """
+        if seed is not None and seed < 0:
+            raise SettingsError(f"a seed is a whole number from 0 up, got {seed}")
         lightness, shape, window, record = self._see(plane, window)
         channels = _hint_channels(hints, shape, lightness.shape, self.info.saturation)
         if seed is not None:
@@ -110,6 +114,8 @@ class Colorizer:
             kept = {key: plane.record[key] for key in ("level_read", "nan_pixels") if key in plane.record}
             return np.asarray(plane.lightness), plane.shape, plane.window, kept
         levels: Sequence[ArrayLike] = plane if isinstance(plane, list | tuple) else [cast(ArrayLike, plane)]
+        if not levels:
+            raise PlaneError("expected a plane or its levels, got an empty list")
         shapes = [check_plane(level) for level in levels]
         enough = [i for i, shape in enumerate(shapes) if min(shape) >= 2 * self.info.working_size]
         read = enough[-1] if enough else 0
@@ -158,13 +164,16 @@ class Colorizer:
     def _draw_variant(self, lightness: np.ndarray, channels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Give the network a few of its own plausible colours as hints, the most uncertain spot first."""
         channels = channels.copy()
+        rows, columns = (max(1, side // BIN_STRIDE) for side in lightness.shape)
         for _ in range(VARIANT_DRAWS):
+            taken = _has_hint(channels, rows, columns)
+            if taken.all():
+                break
             logits = self._run(lightness, channels).logits[0].cpu().numpy().astype(np.float64)
-            rows, columns = (max(1, side // BIN_STRIDE) for side in lightness.shape)
             chances = np.exp(logits[:, :rows, :columns] - logits[:, :rows, :columns].max(axis=0))
             chances /= chances.sum(axis=0)
             entropy = -(chances * np.log(chances + 1e-12)).sum(axis=0)
-            y, x = np.unravel_index(np.where(_has_hint(channels, rows, columns), -1, entropy).argmax(), entropy.shape)
+            y, x = np.unravel_index(np.where(taken, -1, entropy).argmax(), entropy.shape)
             colour = bin_centres()[rng.choice(len(chances), p=chances[:, y, x])]
             _place_hint(channels, (y + 0.5) * BIN_STRIDE - 0.5, (x + 0.5) * BIN_STRIDE - 0.5, colour / AB_SCALE)
         return channels

@@ -10,7 +10,7 @@ import numpy as np
 
 from training.chroma_map import AB_STEP, ChromaMap
 from training.color import reversible_rgb
-from training.errors import PlaneError
+from training.errors import PlaneError, SettingsError
 from training.small_lightness import ArrayLike, check_plane
 
 BAND_PIXELS = 1 << 18  # rendered at a time: temporaries stay in the cache
@@ -56,13 +56,19 @@ def render(chroma: ChromaMap, plane: ArrayLike, region: Region | None = None, bi
     ------
     PlaneError
         If the plane is not the one (or a level of the one) that the map was made for, or the region leaves it.
+    SettingsError
+        If `bits` is neither 8 nor 16.
     """
     shape = check_plane(plane)
     region = region or Region(slice(None), slice(None))
     if region.level == 0 and shape != chroma.shape:
         raise PlaneError(f"the map was made for a plane of shape {chroma.shape}, this one has {shape}")
+    if any(side > whole for side, whole in zip(shape, chroma.shape)):
+        raise PlaneError(f"a level of shape {shape} is larger than the map's plane of shape {chroma.shape}")
     (top, bottom), (left, right) = (_bounds(s, side) for s, side in zip((region.y, region.x), shape))
-    bits = bits or chroma.window.result_bits(np.dtype(plane.dtype))
+    bits = chroma.window.result_bits(np.dtype(plane.dtype)) if bits is None else bits
+    if bits not in (8, 16):
+        raise SettingsError(f"a result has 8 or 16 bits, not {bits}")
     rgb = np.empty((bottom - top, right - left, 3), f"uint{bits}")
     band = max(1, BAND_PIXELS // max(1, right - left))
     for start in range(top, bottom, band):

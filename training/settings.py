@@ -10,8 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from training.errors import SettingsError
 from training.network import EncoderName
 
-Positive = Annotated[float, Field(gt=0)]
-NotNegative = Annotated[float, Field(ge=0)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -88,7 +88,7 @@ def read_settings(path: Path) -> Settings:
         settings = Settings.model_validate(values)
     except ValidationError as error:
         raise SettingsError("\n".join(_sentences(path, error))) from error
-    folder = path.parent
+    folder = path.absolute().parent  # absolute, so that the settings written beside a result name the same places
     return settings.model_copy(
         update={"data": [folder / source for source in settings.data], "output": folder / settings.output}
     )

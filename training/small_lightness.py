@@ -71,6 +71,8 @@ def small_lightness(plane: ArrayLike, window: Window, working_size: int) -> np.n
 
 def check_plane(plane: ArrayLike) -> tuple[int, int]:
     """Shape of a plane; `PlaneError` unless it is one gray plane (Y, X) with at least one pixel."""
+    if not hasattr(plane, "shape"):
+        raise PlaneError(f"expected one plane (Y, X) as an array, got a {type(plane).__name__}")
     if len(plane.shape) != 2:
         raise PlaneError(
             f"expected one plane (Y, X), got an array of shape {tuple(plane.shape)}: index the others first"

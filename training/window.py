@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
+from functools import reduce
 from typing import Self
 
 import numpy as np
@@ -89,7 +90,12 @@ class Window:
     def from_dict(cls, values: dict) -> Self:
         """The inverse of `to_dict`."""
         curve = values.get("curve")
-        return cls(float(values["lo"]), float(values["hi"]), tuple(curve) if curve else None, values.get("note", ""))
+        return cls(
+            float(values["lo"]),
+            float(values["hi"]),
+            tuple(map(float, curve)) if curve else None,
+            values.get("note", ""),
+        )
 
 
 def choose_window(
@@ -143,7 +149,7 @@ def _by_values(planes: Iterable[np.ndarray], dtype: np.dtype) -> Window:
     if 0 <= low and high <= 1:
         return Window(0, 1)
     if low == high:
-        return Window(low, low + 1, note=f"all values are {low:g}")
+        return Window(low, low + max(1, abs(low)), note=f"all values are {low:g}")
     lo, hi = _percentiles(planes)
     if lo == hi:
         return Window(low, high, note=f"{low:g} to {high:g}: nearly all values are {lo:g}")
@@ -163,7 +169,7 @@ def _finite_range(planes: Iterable[np.ndarray]) -> tuple[float, float]:
 
 def _percentiles(planes: Iterable[np.ndarray]) -> tuple[float, float]:
     """Counted by the upper, then the lower half of the bits: a stack need not fit into memory, outliers do no harm."""
-    counts = sum(np.bincount(_order(plane) >> 16, minlength=1 << 16) for plane in planes)
+    counts = reduce(np.add, (np.bincount(_order(plane) >> 16, minlength=1 << 16) for plane in planes))
     low, high = (_percentile(planes, counts, percentile) for percentile in PERCENTILES)
     return low, high
 
@@ -172,8 +178,8 @@ def _percentile(planes: Iterable[np.ndarray], counts: np.ndarray, percentile: fl
     rank = np.sum(counts) * percentile / 100
     upper = int(np.searchsorted(np.cumsum(counts), rank))
     orders = (_order(plane) for plane in planes)
-    lower_counts = sum(np.bincount(order[order >> 16 == upper] & 0xFFFF, minlength=1 << 16) for order in orders)
-    lower = int(np.searchsorted(np.cumsum(lower_counts), rank - np.sum(counts[:upper])))
+    within = (np.bincount(order[order >> 16 == upper] & 0xFFFF, minlength=1 << 16) for order in orders)
+    lower = int(np.searchsorted(np.cumsum(reduce(np.add, within)), rank - np.sum(counts[:upper])))
     return _value_of_order(upper << 16 | lower)
 
 
