@@ -1,6 +1,5 @@
 """One run: what is pending is done, and the ledger tells of it."""
 
-import json
 import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
@@ -15,8 +14,7 @@ from archive_batch.plan import Identity, Intact, Mode, PageTask, Status, pending
 from archive_batch.refusal import Refusal
 from archive_batch.stores import have_lengths, only_writer, open_root
 from archive_batch.targets import make_target, target_identity
-from training.errors import ModelFileError
-from training.model_files import find_model
+from training.model_files import find_model, model_name
 from training.provenance import sha256_file
 
 
@@ -152,20 +150,3 @@ def _intact(root: zarr.Group) -> Intact:
         return have_lengths(root.store, page.path, line.objects)
 
     return intact
-
-
-def model_name(path: Path) -> str:
-    """Name of a model by what its file says; torch is not needed.
-
-    Raises
-    ------
-    ModelFileError
-        If it is no model.
-    """
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(path, framework="numpy") as file:
-            return str(json.loads(file.metadata()["info"])["name"])
-    except (OSError, SafetensorError, TypeError, KeyError, ValueError) as error:
-        raise ModelFileError(f"{path}: cannot be read as a model, a safetensors file of ours ({error})") from error

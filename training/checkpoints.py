@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any, get_args
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
 from torch import Tensor
 
 from training.atomic import put_whole
 from training.errors import ModelFileError
+from training.model_files import METADATA_KEY, read_metadata
 from training.network import EncoderName, UNetGenerator
 
 MODEL_FORMAT = "napari-colorize model 1"
@@ -61,7 +62,7 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[s
     """Write a safetensors file whole, in place of an earlier one."""
     plain = {key: tensor.detach().cpu().contiguous() for key, tensor in tensors.items()}
     with put_whole(path, overwrite=True) as partial:
-        partial.write_bytes(save(plain, {key: json.dumps(value) for key, value in metadata.items()}))
+        partial.write_bytes(save(plain, {METADATA_KEY: json.dumps(metadata)}))
 
 
 def read_tensors(path: Path, largest_bytes: int) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -75,10 +76,8 @@ def read_tensors(path: Path, largest_bytes: int) -> tuple[dict[str, Tensor], dic
     try:
         if path.stat().st_size > largest_bytes:
             raise ModelFileError(f"{path}: larger than {largest_bytes} bytes, so this is none of ours")
-        with safe_open(path, framework="pt") as file:
-            metadata = {key: json.loads(value) for key, value in (file.metadata() or {}).items()}
-            return {key: file.get_tensor(key) for key in file.keys()}, metadata  # noqa: SIM118 - no mapping
-    except (OSError, SafetensorError, json.JSONDecodeError) as error:
+        return load_file(path), read_metadata(path)
+    except (OSError, SafetensorError) as error:
         raise ModelFileError(f"{path}: cannot be read as a model, a safetensors file of ours ({error})") from error
 
 
@@ -114,12 +113,12 @@ def load_model(path: Path) -> tuple[UNetGenerator, ModelInfo]:
 
 
 def _check_parts(path: Path, network: UNetGenerator, tensors: Mapping[str, Tensor]) -> None:
-    own = {k: v.shape for k, v in network.state_dict().items() if not k.endswith("num_batches_tracked")}
-    wrong = own.keys() ^ tensors.keys() | {key for key in own.keys() & tensors.keys() if own[key] != tensors[key].shape}
-    if wrong:
+    own = {key: part.shape for key, part in network.state_dict().items() if not key.endswith("num_batches_tracked")}
+    found = {key: part.shape for key, part in tensors.items()}
+    if wrong := sorted(key for key in own.keys() | found.keys() if own.get(key) != found.get(key)):
         raise ModelFileError(
             f"{path}: of another architecture than it says: {len(wrong)} parts are missing, foreign or misshapen, "
-            f"for example {min(wrong)}"
+            f"for example {wrong[0]}"
         )
     if not all(torch.isfinite(value).all() for value in tensors.values()):
         raise ModelFileError(f"{path}: holds values that are not finite")

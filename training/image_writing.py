@@ -23,7 +23,7 @@ TAG_CODES = {name: code for code, name in TAG_NAMES.items()}
 class OutputPage:
     """One page to be written.
 
-    Parameters
+    Attributes
     ----------
     pixels : ndarray of uint8 or uint16, shape (Y, X) or (Y, X, 3)
         Gray or sRGB.

@@ -1,9 +1,13 @@
-"""Where model files lie, and which there are; without torch, so that a list of names costs nothing."""
+"""Where model files lie, and what they say about themselves; without torch, so that a list of names costs nothing."""
 
+import json
 import os
 from pathlib import Path
+from typing import Any
 
 from training.errors import ModelFileError
+
+METADATA_KEY = "napari-colorize"  # the only one: safetensors writes several in an order that changes
 
 SHIPPED_FOLDER = Path(__file__).parent / "models"
 
@@ -37,3 +41,35 @@ def find_model(model: str | Path) -> Path:
     raise ModelFileError(
         f"{model}: there is no model of this name and no such file; the models are: {', '.join(models) or 'none'}"
     )
+
+
+def read_metadata(path: Path) -> dict[str, Any]:
+    """What a file of ours says about itself, without its weights; empty if it says nothing.
+
+    Raises
+    ------
+    ModelFileError
+        If it is no safetensors file, or its metadata is damaged.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="numpy") as file:
+            metadata = json.loads((file.metadata() or {}).get(METADATA_KEY, "{}"))
+    except (OSError, SafetensorError, json.JSONDecodeError) as error:
+        raise ModelFileError(f"{path}: cannot be read as a model, a safetensors file of ours ({error})") from error
+    return metadata if isinstance(metadata, dict) else {}
+
+
+def model_name(path: Path) -> str:
+    """Name of a model, by what its file says.
+
+    Raises
+    ------
+    ModelFileError
+        If it is no model.
+    """
+    try:
+        return str(read_metadata(path)["info"]["name"])
+    except (KeyError, TypeError) as error:
+        raise ModelFileError(f"{path}: not a model of napari-colorize: it does not say its name") from error

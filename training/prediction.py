@@ -1,7 +1,8 @@
 """Predict: one plane to its colour map, by the network; small, once for each plane."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal, Self, cast
 
@@ -23,6 +24,16 @@ from training.window import Window, choose_window
 Device = Literal["auto", "cpu", "cuda"]
 HINT_RADIUS = 1  # pixels of the small lightness: a hint is a square of 3 x 3
 VARIANT_DRAWS = 4  # colours that a seed decides
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What the network sees of a plane, and what a record must tell of how it was seen."""
+
+    lightness: np.ndarray
+    shape: tuple[int, int]
+    window: Window
+    record: Mapping[str, object]
 
 
 class Colorizer:
@@ -97,55 +108,45 @@ class Colorizer:
         """
         if seed is not None and seed < 0:
             raise SettingsError(f"a seed is a whole number from 0 up, got {seed}")
-        lightness, shape, window, record = self._see(plane, window)
-        channels = _hint_channels(hints, shape, lightness.shape, self.info.saturation)
+        seen = self._see(plane, window)
+        channels = _hint_channels(hints, seen.shape, seen.lightness.shape, self.info.saturation)
         if seed is not None:
-            channels = self._draw_variant(lightness, channels, np.random.default_rng(seed))
-        record |= {"seed": seed, "hints": [asdict(hint) for hint in hints]}
-        return self._to_map(self._run(lightness, channels), lightness, shape, window, record)
+            channels = self._draw_variant(seen.lightness, channels, np.random.default_rng(seed))
+        asked = {"seed": seed, "hints": [asdict(hint) for hint in hints]}
+        return self._to_map(self._run(seen.lightness, channels), seen, asked)
 
-    def _see(
-        self, plane: ArrayLike | Sequence[ArrayLike] | ChromaMap, window: Window | None
-    ) -> tuple[np.ndarray, tuple[int, int], Window, dict[str, object]]:
-        """Small lightness, shape of level 0, window and the beginning of the record."""
+    def _see(self, plane: ArrayLike | Sequence[ArrayLike] | ChromaMap, window: Window | None) -> "_Seen":
         if isinstance(plane, ChromaMap):
             if window is not None and window != plane.window:
                 raise SettingsError("a map keeps its window: predict from the plane to change it")
             kept = {key: plane.record[key] for key in ("level_read", "nan_pixels") if key in plane.record}
-            return np.asarray(plane.lightness), plane.shape, plane.window, kept
+            return _Seen(plane.lightness, plane.shape, plane.window, kept)
         levels: Sequence[ArrayLike] = plane if isinstance(plane, list | tuple) else [cast(ArrayLike, plane)]
         if not levels:
             raise PlaneError("expected a plane or its levels, got an empty list")
         shapes = [check_plane(level) for level in levels]
         enough = [i for i, shape in enumerate(shapes) if min(shape) >= 2 * self.info.working_size]
         read = enough[-1] if enough else 0
-        bands = RowBands(levels[read])
-        window = window or choose_window(bands)
+        # of the finest level: in the others single bright pixels are averaged away, and would be clipped
+        window = window or choose_window(RowBands(levels[0]))
         lightness = small_lightness(levels[read], window, self.info.working_size)
-        return lightness, shapes[0], window, {"level_read": read, "nan_pixels": bands.count_nan()}
+        return _Seen(
+            lightness, shapes[0], window, {"level_read": read, "nan_pixels": RowBands(levels[read]).count_nan()}
+        )
 
     def _run(self, lightness: np.ndarray, hint_channels: np.ndarray) -> Colour:
-        # one thread: two would change the last bits; many planes are predicted in parallel instead
-        torch.set_num_threads(1)
         inputs = np.concatenate([lightness[None] / np.float32(127.5) - 1, hint_channels]).astype(np.float32)
         stride = self.network.stride
         padding = [(0, 0), *((0, -side % stride) for side in lightness.shape)]
         batch = torch.from_numpy(np.pad(inputs, padding, mode="symmetric"))[None]
-        with torch.inference_mode():
+        with _one_thread(), torch.inference_mode():
             return self.network(batch.to(self.device, memory_format=torch.channels_last))
 
-    def _to_map(
-        self,
-        colour: Colour,
-        lightness: np.ndarray,
-        shape: tuple[int, int],
-        window: Window,
-        record: dict[str, object],
-    ) -> ChromaMap:
-        rows, columns = (side // 2 for side in lightness.shape)
+    def _to_map(self, colour: Colour, seen: "_Seen", asked: Mapping[str, object]) -> ChromaMap:
+        rows, columns = (side // 2 for side in seen.lightness.shape)
         ab = colour.ab[0, :, :rows, :columns].cpu().numpy() * AB_SCALE * self.info.saturation
         scale = np.exp(colour.log_scale[0, 0, :rows, :columns].cpu().numpy()) * AB_SCALE
-        record |= {
+        made_by = {
             "model": self.name,
             "model_sha256": self.sha256,
             "working_size": self.info.working_size,
@@ -155,10 +156,10 @@ class Colorizer:
         return ChromaMap(
             ab=np.rint(np.clip(ab, -128, 127) / AB_STEP).astype(np.int16),
             uncertainty=np.rint(np.clip(scale / UNCERTAINTY_STEP, 0, 255)).astype(np.uint8),
-            lightness=lightness,
-            shape=shape,
-            window=window,
-            record=record,
+            lightness=seen.lightness,
+            shape=seen.shape,
+            window=seen.window,
+            record={**seen.record, **asked, **made_by},
         )
 
     def _draw_variant(self, lightness: np.ndarray, channels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -228,6 +229,17 @@ class RowBands:
         if np.dtype(self.plane.dtype).kind != "f":
             return 0
         return sum(int(np.isnan(band).sum()) for band in self)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """One thread for the network: two would change the last bits. Many planes are predicted in parallel instead."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _device(device: Device) -> torch.device:

@@ -7,6 +7,7 @@ from typing import Annotated
 import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from training.atomic import put_whole
 from training.errors import SettingsError
 from training.network import EncoderName
 
@@ -23,7 +24,7 @@ class Stage(_Frozen):
     """A part of the training at one picture size; `adversarial` above 0 makes it the adversarial stage."""
 
     samples: Annotated[int, Field(gt=0)]
-    size: Annotated[int, Field(ge=32, multiple_of=32)]
+    size: Annotated[int, Field(ge=32, le=256, multiple_of=32)]
     learning_rate: Positive = 1e-3
     adversarial: NotNegative = 0.0
 
@@ -101,4 +102,5 @@ def _sentences(path: Path, error: ValidationError) -> list[str]:
 
 def write_settings(settings: Settings, path: Path) -> None:
     """Write all settings, defaults included, as TOML."""
-    path.write_text(tomli_w.dumps(settings.model_dump(mode="json")), encoding="utf-8")
+    with put_whole(path, overwrite=True) as partial:
+        partial.write_text(tomli_w.dumps(settings.model_dump(mode="json")), encoding="utf-8")

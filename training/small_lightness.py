@@ -4,6 +4,7 @@ The raw values are reduced by exact area means to the working size, then windowe
 integers throughout, so they do not depend on the order in which the parts of a plane come.
 """
 
+import math
 from typing import Any, Protocol
 
 import numpy as np
@@ -14,7 +15,7 @@ from training.window import Window
 
 LONGEST_ASPECT = 4  # long side of the small lightness over the working size, at most
 BAND_VALUES = 1 << 22  # values read at a time
-LARGEST_SIDE = 1 << 20
+MOST_PIXELS = 1 << 37  # beyond, 16-bit sums leave the 53 bits that float64 adds exactly
 
 
 class ArrayLike(Protocol):
@@ -79,8 +80,8 @@ def check_plane(plane: ArrayLike) -> tuple[int, int]:
         )
     if 0 in plane.shape:
         raise PlaneError(f"the plane is empty: its shape is {tuple(plane.shape)}")
-    if max(plane.shape) > LARGEST_SIDE:
-        raise PlaneError(f"a side of {max(plane.shape)} pixels is more than the {LARGEST_SIDE} that are supported")
+    if math.prod(plane.shape) > MOST_PIXELS:
+        raise PlaneError(f"a plane of shape {tuple(plane.shape)} has more than the {MOST_PIXELS} supported pixels")
     if np.dtype(plane.dtype).kind not in "buif":
         raise PlaneError(f"values of type {plane.dtype} are no gray: expected integers, floats or booleans")
     height, width = plane.shape

@@ -8,7 +8,7 @@ from safetensors.torch import save_file
 
 from training.checkpoints import MODEL_FORMAT, ModelInfo, load_model, read_tensors, save_model, write_tensors
 from training.errors import ModelFileError, OutputError
-from training.model_files import available_models, find_model
+from training.model_files import METADATA_KEY, available_models, find_model
 from training.network import UNetGenerator
 from training.provenance import sha256_file
 
@@ -33,8 +33,7 @@ def path(tmp_path, network):
 def rewrite(path, change_tensors=lambda tensors: tensors, **metadata):
     """The same file with other tensors or metadata."""
     tensors, old = read_tensors(path, 10**9)
-    new = {key: json.dumps(value) for key, value in (old | metadata).items()}
-    save_file(change_tensors(tensors), path, new)
+    save_file(change_tensors(tensors), path, {METADATA_KEY: json.dumps(old | metadata)})
 
 
 # -- round trip ------------------------------------------------------------------------------------------------------
@@ -82,6 +81,12 @@ def test_pix2pix_comes_back_in_its_own_depth(tmp_path):
     save_model(tmp_path / "p.safetensors", network, info)
     loaded, _ = load_model(tmp_path / "p.safetensors")
     assert loaded.stride == 32
+
+
+def test_a_model_is_written_with_the_same_bytes_each_time(path, network):
+    first = path.read_bytes()
+    save_model(path, network, INFO)
+    assert path.read_bytes() == first
 
 
 def test_the_sha256_is_that_of_the_bytes(path):
@@ -146,7 +151,7 @@ def test_a_safetensors_file_of_others_is_named(tmp_path):
 
 
 def test_metadata_that_is_no_json_is_refused(tmp_path):
-    save_file({"a": torch.zeros(3)}, tmp_path / "other.safetensors", {"format": "pt"})
+    save_file({"a": torch.zeros(3)}, tmp_path / "other.safetensors", {METADATA_KEY: "pt"})
     with pytest.raises(ModelFileError, match=r"other\.safetensors"):
         load_model(tmp_path / "other.safetensors")
 

@@ -287,3 +287,12 @@ def test_an_unknown_model_is_refused():
 def test_a_device_that_is_not_there_is_refused(model_file):
     with pytest.raises(SettingsError, match="no CUDA device"):
         Colorizer.load(model_file, device="cuda")
+
+
+def test_the_window_of_levels_does_not_clip_single_bright_pixels_of_the_finest(colorizer):
+    plane = np.full((600, 600), 1000, np.uint16)
+    plane[7, 7] = 20000
+    coarse = plane.reshape(300, 2, 300, 2).mean(axis=(1, 3)).astype(np.uint16)
+    chroma = colorizer.predict([plane, coarse])
+    assert chroma.record["level_read"] == 1
+    assert (gray(chroma.render(plane)) == plane).all()

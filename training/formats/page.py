@@ -38,7 +38,7 @@ class Page:
     Samples of fewer than 8 bits are spread over 0..255, RGB samples of 9 to 15 bits over 0..65535, palettes are
     resolved, CMYK and Lab are converted to sRGB. A colour page whose three channels are equal is a gray page.
 
-    Parameters
+    Attributes
     ----------
     pixels : ndarray, shape (Y, X) or (Y, X, 3)
         Gray or RGB, of any dtype.
