@@ -92,16 +92,9 @@ def test_one_window_is_chosen_from_all_planes(model_file):
     assert list(measure(Source("film", (deep,)))) == [Window(0, 65535)]
 
 
-@pytest.mark.parametrize(
-    ("data", "sentence"),
-    [
-        (np.full((2, 8, 8), np.nan), "film cannot be coloured: it holds no finite value"),
-        (np.zeros((2, 1, 1 << 21), np.uint8), "film cannot be coloured: a side of 2097152 pixels is more than"),
-    ],
-)
-def test_bad_values_end_in_a_sentence(data, sentence, model_file):
-    events = list(run(Task(Source("film", (data,)), [(0,)], str(model_file))))
-    assert events[-1].sentence.startswith(sentence)
+def test_bad_values_end_in_a_sentence(model_file):
+    events = list(run(Task(Source("film", (np.full((2, 8, 8), np.nan),)), [(0,)], str(model_file))))
+    assert events[-1].sentence.startswith("film cannot be coloured: it holds no finite value")
     assert not of_kind(events, ColoredPlane)
 
 
