@@ -15,10 +15,11 @@ from archive_batch.sources import SourceFile, check_nesting
 from archive_batch.stores import make_root, only_writer
 from training.errors import ColorizeError, InputFileError
 from training.images import Page, gray_plane, iter_pages, page_count
+from training.pictures import plane_kind
 from training.provenance import sha256_file
 from training.small_lightness import check_plane
 from training.tint import COLOR_NOTE
-from training.window import choose_window
+from training.window import PlaneKind
 
 KEPT_NOTE = "is a colour photograph: it is kept as it is, and not colorized"
 ALPHA_NOTE = "its transparency was left out"
@@ -87,16 +88,6 @@ def ingest(
     return ingestion.result
 
 
-@dataclass(frozen=True, slots=True)
-class _Kind:
-    """What pages of a file must have in common to share a window."""
-
-    dtype: str
-    bits_stored: int | None
-    negative: bool
-    curve: tuple[float, ...] | None
-
-
 class _Ingestion:
     """Files into an open archive, one after the other."""
 
@@ -136,7 +127,7 @@ class _Ingestion:
 
     def _store_pages(
         self, file: SourceFile, count: int, missing: set[int], digest: str
-    ) -> Iterator[tuple[CataloguePage, _Kind] | None]:
+    ) -> Iterator[tuple[CataloguePage, PlaneKind] | None]:
         for index, page in _pages(file.path, count):
             number = index if count > 1 else None
             if index in missing:
@@ -147,7 +138,7 @@ class _Ingestion:
 
     def _store(
         self, file: SourceFile, number: int | None, digest: str, page: Page | ColorizeError
-    ) -> tuple[CataloguePage, _Kind]:
+    ) -> tuple[CataloguePage, PlaneKind]:
         """Write the pixels of a page; its window is still to be chosen."""
         if isinstance(page, ColorizeError):
             raise page
@@ -168,19 +159,13 @@ class _Ingestion:
         )
         if not kept:
             write_page(self.root, entry, plane)
-        bits_stored = page.bits_stored if page.pixels.ndim == 2 else 16  # the gray of an RGB scan is full 16 bit
-        return entry, _Kind(entry.dtype, bits_stored, page.negative != self.negative, page.curve)
+        return entry, plane_kind(page, plane, inverted=self.negative)
 
-    def _with_windows(self, stored: Sequence[tuple[CataloguePage, _Kind]]) -> list[CataloguePage]:
+    def _with_windows(self, stored: Sequence[tuple[CataloguePage, PlaneKind]]) -> list[CataloguePage]:
         """The pages with their windows: the same for all of a kind, so that the pages of a file stay comparable."""
         gray = [(page, kind) for page, kind in stored if not page.kept]
         windows = {
-            kind: choose_window(
-                _StoredPlanes(self.root, [page.path for page, other in gray if other == kind]),
-                bits_stored=kind.bits_stored,
-                negative=kind.negative,
-                curve=kind.curve,
-            )
+            kind: kind.choose_window(_StoredPlanes(self.root, [page.path for page, other in gray if other == kind]))
             for kind in {kind for _, kind in gray}
         }
         return [page if page.kept else replace(page, window=windows[kind]) for page, kind in stored]

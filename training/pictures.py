@@ -12,7 +12,7 @@ from training.errors import InputFileError, SettingsError
 from training.hints import Hint, hints_of_plane
 from training.images import OutputPage, Page, gray_plane, page_count, read_page, write_pages
 from training.provenance import provenance_record, sha256_file, sha256_pixels, xmp_packet
-from training.window import Window, choose_window
+from training.window import PlaneKind, Window
 
 if TYPE_CHECKING:
     from training.prediction import Colorizer
@@ -79,36 +79,27 @@ class FilePlanes:
         return gray_plane(self.page(index), self.channel)[1]
 
 
-@dataclass(frozen=True, slots=True)
-class _Kind:
-    """What pages of a file must have in common to share a window."""
-
-    dtype: str
-    bits_stored: int | None
-    negative: bool
-    curve: tuple[float, ...] | None
-
-
 def file_windows(planes: FilePlanes, options: Options) -> list[Window]:
     """The window of each page: the same for all pages of a kind, so that the pages of a file stay comparable."""
-    kinds = [_kind(planes, index, options) for index in range(len(planes))]
+    kinds = [
+        plane_kind(planes.page(index), planes.plane(index), inverted=options.negative) for index in range(len(planes))
+    ]
     windows = {kind: _window(planes, kinds, kind, options) for kind in set(kinds)}
     return [windows[kind] for kind in kinds]
 
 
-def _kind(planes: FilePlanes, index: int, options: Options) -> _Kind:
-    page, plane = planes.page(index), planes.plane(index)
+def plane_kind(page: Page, plane: np.ndarray, *, inverted: bool) -> PlaneKind:
+    """The kind of a page whose gray is `plane`; `inverted` changes dark and light against what the file says."""
     # the gray of an RGB scan is full 16 bit, however dark it is
     bits_stored = page.bits_stored if page.pixels.ndim == 2 else 16
-    return _Kind(plane.dtype.str, bits_stored, page.negative != options.negative, page.curve)
+    return PlaneKind(plane.dtype.newbyteorder("=").name, bits_stored, page.negative != inverted, page.curve)
 
 
-def _window(planes: FilePlanes, kinds: list[_Kind], kind: _Kind, options: Options) -> Window:
+def _window(planes: FilePlanes, kinds: list[PlaneKind], kind: PlaneKind, options: Options) -> Window:
     if options.window is not None:
         lo, hi = options.window if not options.negative else options.window[::-1]
         return Window(lo, hi, kind.curve, "as asked for")
-    pages = _Selection(planes, [index for index, other in enumerate(kinds) if other == kind])
-    return choose_window(pages, bits_stored=kind.bits_stored, negative=kind.negative, curve=kind.curve)
+    return kind.choose_window(_Selection(planes, [index for index, other in enumerate(kinds) if other == kind]))
 
 
 @dataclass(frozen=True)

@@ -98,6 +98,32 @@ class Window:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class PlaneKind:
+    """What the planes of a file must have in common to share a window.
+
+    Attributes
+    ----------
+    dtype : str
+        Of the stored values.
+    bits_stored : int, optional
+        Bits that the metadata states (BitsPerSample, BitsStored, sBIT).
+    negative : bool
+        Film negatives, MinIsWhite, MONOCHROME1: dark and light change places.
+    curve : tuple of float, optional
+        Of an embedded gray ICC profile, see `Window`.
+    """
+
+    dtype: str
+    bits_stored: int | None
+    negative: bool
+    curve: tuple[float, ...] | None
+
+    def choose_window(self, planes: Iterable[np.ndarray]) -> Window:
+        """The window of planes of this kind; see `choose_window`."""
+        return choose_window(planes, bits_stored=self.bits_stored, negative=self.negative, curve=self.curve)
+
+
 def choose_window(
     planes: Iterable[np.ndarray],
     *,
