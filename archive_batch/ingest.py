@@ -16,8 +16,8 @@ from archive_batch.stores import make_root, only_writer
 from training.errors import ColorizeError, InputFileError
 from training.images import Page, gray_plane, iter_pages, page_count
 from training.pictures import plane_kind
+from training.plane import check_plane
 from training.provenance import sha256_file
-from training.small_lightness import check_plane
 from training.tint import COLOR_NOTE
 from training.window import PlaneKind
 

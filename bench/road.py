@@ -44,10 +44,12 @@ def main() -> None:
         "render_seconds": round(render, 3),
         "render_megapixels_per_second": round(plane.size / 1e6 / render, 2),
         "render_speed_against_skimage_lab2rgb_alone": round(reference / render, 2),
-        "predict_time_against_render": round(predict / render, 3),
+        "predict_time_against_render": round(predict / render, 2),
         "map_bytes": len(chroma.to_bytes()),
     }
-    Path(__file__).with_name("results").joinpath("road.json").write_text(json.dumps(results, indent=2) + "\n")
+    folder = Path(__file__).with_name("results")
+    folder.mkdir(exist_ok=True)
+    (folder / "road.json").write_text(json.dumps(results, indent=2) + "\n")
     print(json.dumps(results, indent=2))
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from training.errors import PlaneError
-from training.small_lightness import ArrayLike
+from training.plane import ArrayLike
 
 if TYPE_CHECKING:
     from napari.layers import Layer

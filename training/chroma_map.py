@@ -14,8 +14,8 @@ from training.errors import MapFileError, SettingsError
 from training.window import Window
 
 if TYPE_CHECKING:
+    from training.plane import ArrayLike
     from training.rendering import Region
-    from training.small_lightness import ArrayLike
 
 MAP_FORMAT = "napari-colorize chroma map 1"
 AB_STEP = 0.5  # of the stored a*, b*
@@ -68,11 +68,13 @@ class ChromaMap:
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self).from_parts, (self.arrays(), self.metadata())  # a read-only mapping cannot be pickled
 
-    def render(self, plane: "ArrayLike", region: "Region | None" = None, bits: int | None = None) -> np.ndarray:
+    def render(
+        self, plane: "ArrayLike", region: "Region | None" = None, bits: int | None = None, *, threads: int = 1
+    ) -> np.ndarray:
         """The coloured plane, or a region of it; see `training.rendering.render`."""
         from training.rendering import render
 
-        return render(self, plane, region, bits)
+        return render(self, plane, region, bits, threads=threads)
 
     def with_saturation(self, factor: float) -> Self:
         """The same colours with their chroma multiplied by `factor` (0: gray)."""

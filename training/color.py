@@ -1,9 +1,9 @@
-"""Colour science: sRGB, CIE Lab, the gray of a colour, and rounding that gives the gray back exactly.
+"""Colour science: sRGB, CIE Lab, and the gray of a colour.
 
 Everything is for D65 and the 2 degree observer. Two families live here:
 
 - float32 conversions between sRGB and CIE Lab, for training and measuring;
-- integer tables and the *reversible rounding* of results. They use no power, exponential or root for a pixel, because
+- integer tables for what must be the same bits everywhere. They use no power, exponential or root for a pixel, because
   these differ between machines in the last bits: a table made from powers is rounded to integers and pinned by a hash.
 
 References
@@ -237,105 +237,3 @@ def _row_bands(shape: tuple[int, ...], pixels: int = 1 << 20) -> list[Any]:
         return [...]
     rows = max(1, pixels // max(1, int(np.prod(shape[1:]))))
     return [slice(start, start + rows) for start in range(0, shape[0], rows)]
-
-
-def fit_to_gamut(lightness: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Linear sRGB of Lab colours, their chroma reduced at fixed L* and hue until they lie in the gamut.
-
-    Parameters
-    ----------
-    lightness, a, b : ndarray of float32, shape (...)
-        CIE Lab.
-
-    Returns
-    -------
-    ndarray of float32, shape (..., 3)
-        Linear light, in [0, 1] up to rounding.
-    """
-    linear = lab_to_linear_rgb(lightness, a, b)
-    outside = ~_in_gamut(linear)
-    if outside.any():
-        linear[outside] = _bisect_chroma(lightness[outside], a[outside], b[outside])
-    return linear
-
-
-def _in_gamut(linear: np.ndarray) -> np.ndarray:
-    return np.all((linear >= np.float32(-1e-6)) & (linear <= np.float32(1 + 1e-6)), axis=-1)
-
-
-def _bisect_chroma(lightness: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    low = np.zeros_like(lightness)
-    step = np.float32(0.5)
-    for _ in range(12):  # to 1/4096 of the wished chroma, below a twentieth of a unit of a*, b*
-        trial = low + step
-        low = np.where(_in_gamut(lab_to_linear_rgb(lightness, a * trial, b * trial)), trial, low)
-        step = step / np.float32(2)
-    return lab_to_linear_rgb(lightness, a * low, b * low)
-
-
-def reversible_rgb(gray_code: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """The sRGB colour nearest to the wish whose gray is exactly the given one.
-
-    Parameters
-    ----------
-    gray_code : ndarray of uint8 or uint16, shape (...)
-        Windowed gray; its lightness is kept, its depth is the result's.
-    a, b : ndarray of float32, shape (...)
-        Wished a*, b*; reduced in chroma where they leave the gamut.
-
-    Returns
-    -------
-    ndarray of the dtype of `gray_code`, shape (..., 3)
-        sRGB with ``gray(rgb) == gray_code`` everywhere.
-    """
-    bits = depth_bits(gray_code.dtype)
-    linear = fit_to_gamut(lightness_of_gray(bits)[gray_code], a, b)
-    codes = _nearest_codes(linear, bits)
-    broken = ~_gives_gray(codes, gray_code, bits)
-    if broken.any():
-        codes[broken] = _mend(codes[broken], linear[broken], gray_code[broken], bits)
-    return codes.astype(gray_code.dtype)
-
-
-@cache
-def _code_edges(bits: int) -> np.ndarray:
-    """Linear light halfway (in code) between neighbouring codes: float32, shape (2**bits - 1,)."""
-    halfway = srgb_decode((np.arange(2**bits - 1) + 0.5) / (2**bits - 1))
-    return (np.rint(halfway * 2**FRACTION_BITS) / 2**FRACTION_BITS).astype(np.float32)
-
-
-def _nearest_codes(linear: np.ndarray, bits: int) -> np.ndarray:
-    return np.searchsorted(_code_edges(bits), linear, side="right")
-
-
-def _gives_gray(codes: np.ndarray, gray_code: np.ndarray, bits: int) -> np.ndarray:
-    bounds = luminance_bounds(bits)[gray_code]
-    light = luminance(codes, bits)
-    return (bounds[..., 0] <= light) & (light <= bounds[..., 1])
-
-
-_STEPS = np.array([(r, g, b) for r in (0, -1, 1) for g in (0, -1, 1) for b in (0, -1, 1)])[1:]
-
-
-def _mend(codes: np.ndarray, linear: np.ndarray, gray_code: np.ndarray, bits: int) -> np.ndarray:
-    """Move by single steps to the candidate nearest in chroma that gives the gray; plain gray where none does."""
-    candidates = np.clip(codes[:, None, :] + _STEPS, 0, 2**bits - 1)
-    fits = _gives_gray(candidates, gray_code[:, None], bits)
-    distance = np.where(
-        fits, _chroma_distance(candidates, _fractional_codes(codes, linear, bits)[:, None], bits), np.inf
-    )
-    best = candidates[np.arange(len(codes)), distance.argmin(axis=1)]
-    return np.where(fits.any(axis=1, keepdims=True), best, gray_code[:, None])
-
-
-def _fractional_codes(codes: np.ndarray, linear: np.ndarray, bits: int) -> np.ndarray:
-    """The wish between its neighbouring codes, by linear interpolation of the table (no power for a pixel)."""
-    table = linear_table(bits) / 2**FRACTION_BITS
-    lower = np.clip(codes - (linear < table[codes]), 0, 2**bits - 2)
-    return lower + (linear - table[lower]) / (table[lower + 1] - table[lower])
-
-
-def _chroma_distance(candidates: np.ndarray, wish: np.ndarray, bits: int) -> np.ndarray:
-    """Squared distance across the gray axis, in codes: what remains of a step when its lightness part is taken away."""
-    step = candidates - wish
-    return (step * step).sum(axis=-1) - step.sum(axis=-1) ** 2 / 3

@@ -1,5 +1,6 @@
 """Picture files through the colorizer and back: the whole road of one file."""
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -166,7 +167,7 @@ def _color_page(
     page, plane = planes.page(index), planes.plane(index)
     hints = hints_of_plane(options.hints, index)
     chroma = colorizer.predict(plane, hints, options.seed, window).with_saturation(options.saturation)
-    rgb = chroma.render(plane, bits=options.bits)
+    rgb = chroma.render(plane, bits=options.bits, threads=os.cpu_count() or 1)
     page_notes = [note for note in (planes.note(index), window.note, *page.notes) if note]
     if nan_pixels := chroma.record.get("nan_pixels"):
         page_notes.append(f"{nan_pixels} pixels are no numbers (NaN): black")

@@ -17,8 +17,9 @@ from training.errors import PlaneError, SettingsError
 from training.hints import Hint
 from training.model_files import find_model
 from training.network import AB_SCALE, BIN_STRIDE, Colour, UNetGenerator, bin_centres
+from training.plane import ArrayLike, check_plane, row_bands
 from training.provenance import sha256_file
-from training.small_lightness import BAND_VALUES, ArrayLike, check_plane, small_lightness
+from training.small_lightness import small_lightness
 from training.window import Window, choose_window
 
 Device = Literal["auto", "cpu", "cuda"]
@@ -219,10 +220,7 @@ class RowBands:
         self.plane = plane
 
     def __iter__(self) -> Iterator[np.ndarray]:
-        height, width = self.plane.shape
-        rows = max(1, BAND_VALUES // width)
-        for top in range(0, height, rows):
-            yield np.asarray(self.plane[top : top + rows])
+        return (np.asarray(self.plane[start:stop]) for start, stop in row_bands(self.plane))
 
     def count_nan(self) -> int:
         """Pixels that are NaN (and shown black)."""

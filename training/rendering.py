@@ -4,16 +4,16 @@ A pixel of the result depends on its own gray value, its position and the map al
 the crop of the whole, bit for bit.
 """
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 
-from training.chroma_map import AB_STEP, ChromaMap
-from training.color import reversible_rgb
+from training.chroma_map import ChromaMap
+from training.enlargement import Grids, grids, taps
 from training.errors import PlaneError, SettingsError
-from training.small_lightness import ArrayLike, check_plane
-
-BAND_PIXELS = 1 << 18  # rendered at a time: temporaries stay in the cache
+from training.plane import ArrayLike, check_plane, row_bands
+from training.reversible import mend
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,14 @@ class Region:
     level: int = 0
 
 
-def render(chroma: ChromaMap, plane: ArrayLike, region: Region | None = None, bits: int | None = None) -> np.ndarray:
+def render(
+    chroma: ChromaMap,
+    plane: ArrayLike,
+    region: Region | None = None,
+    bits: int | None = None,
+    *,
+    threads: int = 1,
+) -> np.ndarray:
     """Colour a plane, or a region of it.
 
     Parameters
@@ -46,6 +53,8 @@ def render(chroma: ChromaMap, plane: ArrayLike, region: Region | None = None, bi
         What to render; by default all of level 0.
     bits : {8, 16}, optional
         Depth of the result; by default the plane's, see `Window.result_bits`.
+    threads : int
+        How many work at it; the result does not depend on it.
 
     Returns
     -------
@@ -65,18 +74,40 @@ def render(chroma: ChromaMap, plane: ArrayLike, region: Region | None = None, bi
         raise PlaneError(f"the map was made for a plane of shape {chroma.shape}, this one has {shape}")
     if any(side > whole for side, whole in zip(shape, chroma.shape)):
         raise PlaneError(f"a level of shape {shape} is larger than the map's plane of shape {chroma.shape}")
-    (top, bottom), (left, right) = (_bounds(s, side) for s, side in zip((region.y, region.x), shape))
+    (top, bottom), columns = (_bounds(s, side) for s, side in zip((region.y, region.x), shape))
     bits = chroma.window.result_bits(np.dtype(plane.dtype)) if bits is None else bits
     if bits not in (8, 16):
         raise SettingsError(f"a result has 8 or 16 bits, not {bits}")
-    rgb = np.empty((bottom - top, right - left, 3), f"uint{bits}")
-    band = max(1, BAND_PIXELS // max(1, right - left))
-    for start in range(top, bottom, band):
-        stop = min(start + band, bottom)
-        gray_code = chroma.window.apply(np.asarray(plane[start:stop, left:right]), bits)
-        a, b = enlarge(chroma.ab, shape, (start, stop), (left, right))
-        rgb[start - top : stop - top] = reversible_rgb(gray_code, a, b)
+    rgb = np.empty((bottom - top, columns[1] - columns[0], 3), f"uint{bits}")
+    grid = grids(chroma)
+
+    def render_rows(rows: tuple[int, int]) -> None:
+        gray_code = chroma.window.apply(np.asarray(plane[slice(*rows), slice(*columns)]), bits)
+        _render_rows(gray_code, grid, shape, rows, columns, rgb[rows[0] - top : rows[1] - top])
+
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(render_rows, row_bands(plane, top, bottom)))  # list: errors are raised here
     return rgb
+
+
+def _render_rows(
+    gray_code: np.ndarray,
+    grid: Grids,
+    shape: tuple[int, int],
+    rows: tuple[int, int],
+    columns: tuple[int, int],
+    rgb: np.ndarray,
+) -> None:
+    """Render the windowed gray of a rectangle of a level into `rgb`."""
+    from training.kernels import render_band, tables  # numba takes most of a second to import
+
+    bits = gray_code.dtype.itemsize * 8
+    y, x = (taps(*part, side, cells) for part, side, cells in zip((rows, columns), shape, grid.mean.shape))
+    fine_y, fine_x = (taps(*part, side, cells) for part, side, cells in zip((rows, columns), shape, grid.low.shape))
+    place, linear = render_band(gray_code, grid, y, x, fine_y, fine_x, tables(bits), rgb)
+    if len(place):
+        broken = tuple(place.T)
+        rgb[broken] = mend(rgb[broken].astype(np.int64), linear, gray_code[broken], bits)
 
 
 def _bounds(part: slice, side: int) -> tuple[int, int]:
@@ -84,48 +115,3 @@ def _bounds(part: slice, side: int) -> tuple[int, int]:
     if part.step not in (None, 1) or not 0 <= start <= stop <= side:
         raise PlaneError(f"the region {part} leaves its level of {side} pixels, or has a step")
     return int(start), int(stop)
-
-
-def enlarge(
-    grid: np.ndarray, shape: tuple[int, int], rows: tuple[int, int], columns: tuple[int, int]
-) -> tuple[np.ndarray, ...]:
-    """Values of the map's grids at the pixels of a rectangle, by cubic convolution.
-
-    Parameters
-    ----------
-    grid : ndarray of int16, shape (C, y, x)
-        Of the map, in steps of 0.5.
-    shape : tuple of two int
-        Of the level that the rectangle lies in.
-    rows, columns : tuple of two int
-        First and one past the last pixel.
-
-    Returns
-    -------
-    tuple of C ndarrays of float32, shape (rows, columns)
-        a* and b*.
-
-    References
-    ----------
-    .. [1] Keys, "Cubic convolution interpolation for digital image processing", IEEE ASSP 1981, equation 15.
-    """
-    near_y, weight_y = _cubic(*rows, shape[0], grid.shape[1])
-    near_x, weight_x = _cubic(*columns, shape[1], grid.shape[2])
-    values = grid.astype(np.float32) * np.float32(AB_STEP)
-    along_y = sum(weight_y[:, k, None] * values[:, near_y[:, k], :] for k in range(4))
-    return tuple(sum(weight_x[None, :, k] * plane[:, near_x[:, k]] for k in range(4)) for plane in along_y)
-
-
-def _cubic(start: int, stop: int, side: int, cells: int) -> tuple[np.ndarray, np.ndarray]:
-    """Neighbours and weights, both (pixels, 4), of pixels start..stop of a side laid over so many cells."""
-    position = (np.arange(start, stop) + 0.5) * cells / side - 0.5
-    first = np.floor(position).astype(np.int64)
-    t = position - first
-    weights = [
-        ((2 - t) * t - 1) * t / 2,
-        ((3 * t - 5) * t * t + 2) / 2,
-        ((4 - 3 * t) * t + 1) * t / 2,
-        (t - 1) * t * t / 2,
-    ]
-    near = np.clip(first[:, None] + np.arange(-1, 3), 0, cells - 1)
-    return near, np.stack(weights, axis=1).astype(np.float32)

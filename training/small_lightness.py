@@ -4,30 +4,13 @@ The raw values are reduced by exact area means to the working size, then windowe
 integers throughout, so they do not depend on the order in which the parts of a plane come.
 """
 
-import math
-from typing import Any, Protocol
-
 import numpy as np
 
 from training.color import lightness8
-from training.errors import PlaneError
+from training.plane import ArrayLike, check_plane, row_bands
 from training.window import Window
 
 LONGEST_ASPECT = 4  # long side of the small lightness over the working size, at most
-BAND_VALUES = 1 << 22  # values read at a time
-MOST_PIXELS = 1 << 37  # beyond, 16-bit sums leave the 53 bits that float64 adds exactly
-
-
-class ArrayLike(Protocol):
-    """What a plane must offer: NumPy, zarr and dask arrays do."""
-
-    @property
-    def shape(self) -> tuple[int, ...]: ...
-
-    @property
-    def dtype(self) -> Any: ...
-
-    def __getitem__(self, key: Any, /) -> Any: ...
 
 
 def small_shape(shape: tuple[int, int], working_size: int) -> tuple[int, int]:
@@ -70,24 +53,6 @@ def small_lightness(plane: ArrayLike, window: Window, working_size: int) -> np.n
     return lightness8(area_means(_Windowed(plane, window), shape) / 65535)
 
 
-def check_plane(plane: ArrayLike) -> tuple[int, int]:
-    """Shape of a plane; `PlaneError` unless it is one gray plane (Y, X) with at least one pixel."""
-    if not hasattr(plane, "shape"):
-        raise PlaneError(f"expected one plane (Y, X) as an array, got a {type(plane).__name__}")
-    if len(plane.shape) != 2:
-        raise PlaneError(
-            f"expected one plane (Y, X), got an array of shape {tuple(plane.shape)}: index the others first"
-        )
-    if 0 in plane.shape:
-        raise PlaneError(f"the plane is empty: its shape is {tuple(plane.shape)}")
-    if math.prod(plane.shape) > MOST_PIXELS:
-        raise PlaneError(f"a plane of shape {tuple(plane.shape)} has more than the {MOST_PIXELS} supported pixels")
-    if np.dtype(plane.dtype).kind not in "buif":
-        raise PlaneError(f"values of type {plane.dtype} are no gray: expected integers, floats or booleans")
-    height, width = plane.shape
-    return int(height), int(width)
-
-
 class _Windowed:
     """A plane seen through its window, as 16-bit gray."""
 
@@ -104,7 +69,7 @@ def area_means(plane: ArrayLike, shape: tuple[int, int]) -> np.ndarray:
     Parameters
     ----------
     plane : array-like of unsigned integers up to 16 bit, shape (Y, X)
-        Read in bands of rows, each once.
+        Each chunk is read once.
     shape : tuple of two int
         Shape of the grid.
 
@@ -116,10 +81,9 @@ def area_means(plane: ArrayLike, shape: tuple[int, int]) -> np.ndarray:
     height, width = plane.shape
     rows, columns = shape
     total = np.zeros((rows, columns))
-    band = max(1, BAND_VALUES // width)
-    for top in range(0, height, band):
-        values = _sums_along_x(np.asarray(plane[top : top + band]), columns)
-        first, last, weights = _weights(top, min(top + band, height), height, rows)
+    for top, bottom in row_bands(plane):
+        values = _sums_along_x(np.asarray(plane[top:bottom]), columns)
+        first, last, weights = _weights(top, bottom, height, rows)
         # integers below 2**53: float64 adds them exactly, in any order
         total[first:last] += weights @ values
     return total / _weight_sum(height, rows) / _weight_sum(width, columns)

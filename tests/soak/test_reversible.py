@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from training.color import gray, reversible_rgb
+from training.color import gray
+from training.reversible import reversible_rgb
 
 pytestmark = pytest.mark.soak
 SIDE = np.arange(-128, 128, 2, dtype=np.float32)

@@ -4,11 +4,10 @@ import zarr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from training import rendering
 from training.chroma_map import ChromaMap
 from training.color import gray
 from training.errors import PlaneError, SettingsError
-from training.rendering import Region, enlarge
+from training.rendering import Region
 from training.window import Window, choose_window
 
 SHAPE = (61, 83)
@@ -66,12 +65,13 @@ def test_tiles_of_any_size_make_up_the_whole(rows, columns):
 
 @settings(max_examples=25)
 @given(band_pixels=st.integers(1, 3000))
-def test_the_size_of_bands_changes_no_bit(band_pixels):
+def test_the_size_of_bands_and_the_threads_change_no_bit(band_pixels):
     plane, chroma = noise(np.uint8), a_map()
     whole = chroma.render(plane)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(rendering, "BAND_PIXELS", band_pixels)
+        patch.setattr("training.plane.BAND_PIXELS", band_pixels)
         np.testing.assert_array_equal(chroma.render(plane), whole)
+        np.testing.assert_array_equal(chroma.render(plane, threads=3), whole)
 
 
 @pytest.mark.parametrize("chunks", [(7, 13), (61, 5), (64, 64)])
@@ -126,30 +126,6 @@ def test_a_level_larger_than_the_plane_is_refused():
 
 
 # -- levels ----------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("side", [320, 160, 80, 75, 41])
-def test_a_pixel_of_a_level_lies_where_the_level_says(side):
-    """A ramp over level 0 is met at (i + 0.5) * H0 / Hl - 0.5; cubic convolution keeps ramps, but for the borders."""
-    cells, whole = 40, 320
-    ramp = np.arange(cells, dtype=np.int16)[None, None]
-    (values,) = enlarge(ramp, (1, side), (0, 1), (0, side))
-    at_level_0 = (np.arange(side) + 0.5) * whole / side - 0.5
-    expected = ((at_level_0 + 0.5) * cells / whole - 0.5) * 0.5
-    inside = (expected > 1) & (expected < (cells - 3) / 2)
-    np.testing.assert_allclose(values[0, inside], expected[inside], atol=1e-4)
-
-
-def test_the_grid_comes_back_where_pixels_lie_on_its_cells():
-    ab = a_map().ab
-    for values, plane in zip(enlarge(ab, (16, 22), (0, 16), (0, 22)), ab):
-        np.testing.assert_array_equal(values, plane * 0.5)
-
-
-def test_a_constant_map_is_constant_everywhere():
-    ab = np.full((2, 16, 22), 30, np.int16)
-    for values in enlarge(ab, SHAPE, (0, SHAPE[0]), (0, SHAPE[1])):
-        np.testing.assert_allclose(values, 15, rtol=1e-6)
 
 
 @pytest.mark.parametrize("factor", [2, 4])

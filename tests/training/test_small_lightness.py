@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from skimage.color import rgb2lab
 
-from training import small_lightness as module
 from training.errors import PlaneError
-from training.small_lightness import LONGEST_ASPECT, area_means, check_plane, small_lightness, small_shape
+from training.plane import check_plane
+from training.small_lightness import LONGEST_ASPECT, area_means, small_lightness, small_shape
 from training.window import Window, choose_window
 
 FULL = {np.uint8: Window(0, 255), np.uint16: Window(0, 65535)}
@@ -81,7 +81,7 @@ def test_the_size_of_bands_changes_no_bit(shape, grid, band_values):
     plane = noise(shape)
     whole = area_means(plane, grid)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "BAND_VALUES", band_values)
+        patch.setattr("training.plane.BAND_PIXELS", band_values)
         np.testing.assert_array_equal(area_means(plane, grid), whole)
 
 
@@ -125,7 +125,7 @@ def test_the_size_of_bands_changes_no_bit_of_floats(shape, band_values):
     plane = noise(shape).astype(np.float32) / 65535
     whole = small_lightness(plane, Window(0, 1), 32)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "BAND_VALUES", band_values)
+        patch.setattr("training.plane.BAND_PIXELS", band_values)
         np.testing.assert_array_equal(small_lightness(plane, Window(0, 1), 32), whole)
 
 
