@@ -1,4 +1,4 @@
-"""Colorize whole archives: plan, run on one machine or a cluster, resume, verify, report."""
+"""Colour for whole archives: ingest, run, status, on worker processes."""
 
 from training import __version__
 

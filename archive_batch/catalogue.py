@@ -3,7 +3,7 @@
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
@@ -121,10 +121,16 @@ class CatalogueWriter(PartWriter):
         super().__init__(root.store, PREFIX)
         self._curves: set[str] = set()
 
-    def add_page(self, page: CataloguePage) -> None:
-        """Add a page, and the curve of its window where this writer has not added it before."""
-        curve = page.window and page.window.curve
-        if curve and (name := curve_name(curve)) not in self._curves:
-            self._curves.add(name)
-            self.add({"name": name, "curve": curve})
-        self.add({**asdict(page), "window": window_line(page.window)})
+    def add_pages(self, pages: Iterable[CataloguePage]) -> None:
+        """Add the pages of a file, in one part, with the curves of their windows that this writer has not added yet.
+
+        A file that is known in part would get a second window for its other pages.
+        """
+        lines: list[dict[str, Any]] = []
+        for page in pages:
+            curve = page.window and page.window.curve
+            if curve and (name := curve_name(curve)) not in self._curves:
+                self._curves.add(name)
+                lines.append({"name": name, "curve": curve})
+            lines.append({**asdict(page), "window": window_line(page.window)})
+        self.add(*lines)

@@ -6,7 +6,7 @@ import signal
 from collections.abc import Generator, Iterable, Iterator
 from itertools import islice
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import dask
 from distributed import Client, Future, KilledWorker, LocalCluster, Worker, WorkerPlugin, as_completed, get_worker
@@ -14,6 +14,9 @@ from distributed import Client, Future, KilledWorker, LocalCluster, Worker, Work
 from archive_batch.ledger import LedgerLine
 from archive_batch.plan import PageTask
 from archive_batch.tasks import colorize_page, failed_line
+
+if TYPE_CHECKING:
+    from training.prediction import Colorizer
 
 PER_WORKER = 2  # futures: one at work, one that it need not wait for
 _ONE_THREAD = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
@@ -40,6 +43,7 @@ class LoadModel(WorkerPlugin):
 
     def __init__(self, model: Path) -> None:
         self.model = model
+        self.colorizer: Colorizer | None = None
 
     def setup(self, worker: Worker) -> None:
         import zarr
@@ -54,6 +58,8 @@ class LoadModel(WorkerPlugin):
 def _on_worker(task: PageTask) -> LedgerLine:
     worker = get_worker()
     plugin = cast(LoadModel, worker.plugins[LoadModel.name])
+    if plugin.colorizer is None:  # when a worker starts again, distributed only logs what its plugins raise
+        return failed_line(task, f"the model {plugin.model} could not be loaded again: is it still there?")
     return colorize_page(plugin.colorizer, task, str(worker.name))
 
 
@@ -78,17 +84,19 @@ def run_tasks(tasks: Iterable[PageTask], model: Path, workers: int) -> Generator
     with dask.config.set(_CONFIG), _cluster(workers) as cluster, Client(cluster) as client:
         client.register_plugin(LoadModel(model))
         suspects = []
-        for task, future in _finished(client, tasks, PER_WORKER * workers):
-            if _was_killed(future):
+        for task, outcome in _finished(client, tasks, PER_WORKER * workers):
+            if isinstance(outcome, KilledWorker):
                 suspects.append(task)
             else:
-                yield _receipt(task, future)
-        for task, future in _finished(client, suspects, 1):
-            yield _receipt(task, future)
+                yield _receipt(task, outcome)
+        for task, outcome in _finished(client, suspects, 1):
+            yield _receipt(task, outcome)
 
 
-def _finished(client: Client, tasks: Iterable[PageTask], window: int) -> Iterator[tuple[PageTask, Future]]:
-    """Tasks with their futures, as they end; never more than so many are with the scheduler."""
+def _finished(
+    client: Client, tasks: Iterable[PageTask], window: int
+) -> Iterator[tuple[PageTask, LedgerLine | Exception]]:
+    """Tasks with what they gave, as they end; never more than so many are with the scheduler."""
     waiting = iter(tasks)
     running: dict[Any, PageTask] = {}
 
@@ -100,8 +108,16 @@ def _finished(client: Client, tasks: Iterable[PageTask], window: int) -> Iterato
     futures = as_completed(map(submit, islice(waiting, window)), raise_errors=False)
     for future in futures:
         futures.update(map(submit, islice(waiting, 1)))
-        yield running.pop(future.key), future
+        yield running.pop(future.key), _outcome(future)
         future.release()
+
+
+def _outcome(future: Future) -> LedgerLine | Exception:
+    """What a task gave; its worker may have died since, and the task have failed when it ran again."""
+    try:
+        return future.result()
+    except Exception as error:
+        return error
 
 
 def _cluster(workers: int) -> LocalCluster:
@@ -114,19 +130,14 @@ def _cluster(workers: int) -> LocalCluster:
     )
 
 
-def _was_killed(future: Future) -> bool:
-    return future.status == "error" and isinstance(future.exception(), KilledWorker)
-
-
-def _receipt(task: PageTask, future: Future) -> LedgerLine:
-    if future.status == "finished":
-        return future.result()
-    if _was_killed(future):
+def _receipt(task: PageTask, outcome: LedgerLine | Exception) -> LedgerLine:
+    if isinstance(outcome, LedgerLine):
+        return outcome
+    if isinstance(outcome, KilledWorker):
         return failed_line(
             task, "its worker died, and died again when it had no other page, perhaps of too little memory"
         )
-    error = future.exception()
-    return failed_line(task, f"unexpected {type(error).__name__}: {error}")
+    return failed_line(task, f"unexpected {type(outcome).__name__}: {outcome}")
 
 
 def default_workers() -> int:

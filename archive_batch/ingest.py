@@ -82,8 +82,7 @@ def ingest(
         check_nesting([*(file.id for file in files), *ingestion.digests])
         with CatalogueWriter(root) as catalogue:
             for number, file in enumerate(files, 1):
-                for page in ingestion.take_in(file):
-                    catalogue.add_page(page)
+                catalogue.add_pages(ingestion.take_in(file))
                 report(number)
     return ingestion.result
 
@@ -101,7 +100,7 @@ class _Ingestion:
         """Store the pages of a file that are missing; what is refused goes to the result."""
         self.result.files += 1
         try:
-            digest, count = sha256_file(file.path), page_count(file.path)
+            count, digest = page_count(file.path), sha256_file(file.path)  # the first refuses what is no file
             numbers = range(count) if count > 1 else [None]
             missing = {number or 0 for number in numbers if not self._is_known(file, number, digest)}
         except ColorizeError as error:
@@ -122,6 +121,10 @@ class _Ingestion:
         if known and known.file != file.id:
             raise InputFileError(
                 f"{file.path}: a page of {known.file} has this name already, {known.id}: rename the file"
+            )
+        if known and known.window and self.negative and not known.window.negative:
+            raise InputFileError(
+                f"{file.path} was taken in as a positive, and stays one: take it into a new archive with --negative yes"
             )
         return known is not None
 

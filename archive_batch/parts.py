@@ -56,9 +56,9 @@ class PartWriter:
         self._lines: list[str] = []
         self._written = time.monotonic()
 
-    def add(self, line: dict[str, Any]) -> None:
-        """Add a line; a part is written when there are many, or the last one was seconds ago."""
-        self._lines.append(json.dumps(line))
+    def add(self, *lines: dict[str, Any]) -> None:
+        """Add lines that belong together; a part is written when there are many, or the last one was seconds ago."""
+        self._lines += map(json.dumps, lines)
         if len(self._lines) >= MOST_LINES or time.monotonic() - self._written >= MOST_SECONDS:
             self.flush()
 

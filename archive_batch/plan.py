@@ -113,9 +113,9 @@ def page_state(page: CataloguePage, line: LedgerLine | None, identity: Identity,
 def pending(
     pages: Iterable[CataloguePage], lines: Mapping[str, LedgerLine], identity: Identity, intact: Intact
 ) -> list[CataloguePage]:
-    """Pages to do: new, changed, damaged, and those that failed before."""
-    states = ((page, page_state(page, lines.get(page.id), identity, intact)) for page in pages)
-    return [page for page, state in states if state in ("pending", "failed")]
+    """Pages to do: new, changed, damaged; then those that failed before, so that they hold up no others."""
+    states = [(page, page_state(page, lines.get(page.id), identity, intact)) for page in pages]
+    return [page for wanted in ("pending", "failed") for page, state in states if state == wanted]
 
 
 def status(

@@ -13,6 +13,7 @@ from zarr.core.buffer import default_buffer_prototype
 from zarr.core.sync import sync
 from zarr.storage import LocalStore
 
+from training.atomic import ADVICE
 from training.errors import ColorizeError, InputFileError, OutputError, OutputExistsError, SettingsError
 
 Kind = Literal["archive", "target"]
@@ -47,9 +48,11 @@ def make_root(location: Location, kind: Kind, attributes: dict[str, Any]) -> zar
     OutputExistsError
         If something else lies at this place.
     """
-    root = zarr.open_group(_local(location), mode="a", zarr_format=3)
-    if MARK not in root.attrs:
-        root.attrs[MARK] = {"kind": kind, "format": FORMAT, **attributes}
+    path = _local(location)
+    if not (path / "zarr.json").exists():
+        marks = {MARK: {"kind": kind, "format": FORMAT, **attributes}}
+        return zarr.create_group(path, attributes=marks, zarr_format=3)
+    root = zarr.open_group(path, mode="r+", zarr_format=3)
     _check_mark(root, location, kind)
     return root
 
@@ -97,7 +100,9 @@ def only_writer(location: Location) -> Iterator[None]:
     except ColorizeError:
         raise
     except OSError as error:
-        raise OutputError(f"{location} cannot be written ({error.strerror}): {error.filename or ''}") from error
+        if error.errno not in ADVICE:
+            raise  # of the network, say
+        raise OutputError(f"{location} cannot be written: {ADVICE[error.errno]}") from error
 
 
 def _check_free_or_zarr(path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from training.errors import ColorizeError, OutputError, OutputExistsError
 
-_ADVICE = {
+ADVICE = {
     errno.ENOSPC: "the disk is full: make room and run it again",
     errno.EDQUOT: "your share of the disk is used up: make room and run it again",
     errno.EFBIG: "the file would be larger than this system allows",
@@ -54,7 +54,7 @@ def put_whole(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
     except ColorizeError:
         raise
     except OSError as error:
-        reason = _ADVICE.get(error.errno or 0, error.strerror or str(error))
+        reason = ADVICE.get(error.errno or 0, error.strerror or str(error))
         raise OutputError(f"{path} cannot be written: {reason}") from error
     finally:
         with suppress(OSError):  # moved, or never made

@@ -131,9 +131,7 @@ class Colorizer:
         # of the finest level: in the others single bright pixels are averaged away, and would be clipped
         window = window or choose_window(RowBands(levels[0]))
         lightness = small_lightness(levels[read], window, self.info.working_size)
-        return _Seen(
-            lightness, shapes[0], window, {"level_read": read, "nan_pixels": RowBands(levels[read]).count_nan()}
-        )
+        return _Seen(lightness, shapes[0], window, {"level_read": read, "nan_pixels": RowBands(levels[0]).count_nan()})
 
     def _run(self, lightness: np.ndarray, hint_channels: np.ndarray) -> Colour:
         inputs = np.concatenate([lightness[None] / np.float32(127.5) - 1, hint_channels]).astype(np.float32)

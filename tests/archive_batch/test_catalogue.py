@@ -39,7 +39,7 @@ def test_pages_come_back_as_they_were_added():
     pages = [page(0), page(1, Window(9, 2, curve=(0.0, 0.4, 1.0), note="negative")), page(2, None)]
     with CatalogueWriter(root) as catalogue:
         for each in pages:
-            catalogue.add_page(each)
+            catalogue.add_pages([each])
     assert read_catalogue(root) == {each.id: each for each in pages}
 
 
@@ -47,6 +47,6 @@ def test_a_curve_is_written_once_however_many_pages_have_it():
     root = zarr.create_group(MemoryStore())
     with CatalogueWriter(root) as catalogue:
         for number in range(5):
-            catalogue.add_page(page(number, Window(0, 255, curve=(0.0, 0.25, 1.0))))
+            catalogue.add_pages([page(number, Window(0, 255, curve=(0.0, 0.25, 1.0)))])
     assert sum("curve" in line for line in read_parts(root.store, "catalogue")) == 1
     assert {each.window.curve for each in read_catalogue(root).values()} == {(0.0, 0.25, 1.0)}

@@ -1,3 +1,4 @@
+import os
 import shutil
 
 import numpy as np
@@ -150,3 +151,35 @@ def test_a_folder_with_something_else_is_left_alone(scans, tmp_path):
     with pytest.raises(OutputExistsError, match="holds something else already"):
         take_in(scans, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.doc"]
+
+
+def test_a_zarr_hierarchy_of_others_is_left_alone(scans, tmp_path):
+    other = zarr.create_group(tmp_path / "other.zarr", zarr_format=3)
+    other.create_array("pages/boy.jpg", data=np.arange(6))
+    before = {path: path.read_bytes() for path in (tmp_path / "other.zarr").rglob("*") if path.is_file()}
+    with pytest.raises(InputFileError, match="another zarr hierarchy"):
+        take_in(scans, tmp_path / "other.zarr")
+    after = {path: path.read_bytes() for path in (tmp_path / "other.zarr").rglob("*") if path.is_file()}
+    assert {path: content for path, content in after.items() if path.name != ".lock"} == before
+
+
+def test_the_pages_of_a_file_are_never_in_two_parts(scans, tmp_path, monkeypatch):
+    """A kill between the parts would leave a file known in part, and its other pages get another window."""
+    monkeypatch.setattr("archive_batch.parts.MOST_SECONDS", 0)
+    take_in(scans, tmp_path / "archive.zarr")
+    for part in (tmp_path / "archive.zarr/catalogue").glob("*.jsonl"):
+        assert part.read_text().count("two.tif#") in (0, 2)
+
+
+def test_asking_for_negatives_too_late_is_refused(scans, tmp_path):
+    take_in(scans, tmp_path / "archive.zarr")
+    result = take_in(scans, tmp_path / "archive.zarr", negative=True)
+    assert sum("was taken in as a positive" in refusal.reason for refusal in result.refused) == 3
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_pipe_is_no_picture_and_is_not_waited_for(tmp_path):
+    (tmp_path / "scans").mkdir()
+    os.mkfifo(tmp_path / "scans/x.tif")
+    (refusal,) = take_in(tmp_path / "scans", tmp_path / "archive.zarr").refused
+    assert "x.tif" in refusal.reason
