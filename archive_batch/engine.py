@@ -81,6 +81,10 @@ def run_tasks(tasks: Iterable[PageTask], model: Path, workers: int) -> Generator
         For every task, in the order in which they end. A task whose worker dies is tried again at the end, alone, and
         has failed when that worker dies too.
     """
+    from training.kernels import compile_all
+
+    # once, before the workers look for it: compiled code that many write at once has crashed (numba issue 4807)
+    compile_all()
     with dask.config.set(_CONFIG), _cluster(workers) as cluster, Client(cluster) as client:
         client.register_plugin(LoadModel(model))
         suspects = []

@@ -6,6 +6,7 @@ gray where they are in colour, so that the truth stands beside the result.
 
 import base64
 import io
+import os
 import shutil
 import subprocess
 import sys
@@ -22,7 +23,7 @@ from skimage import data, transform
 from archive_batch.targets import open_gray, open_rgb
 from napari_colorize import gray
 
-OUT = Path("demo")
+OUT = Path(__file__).parents[1] / "demo"
 ALBUMS = {"album-1": ("astronaut", "coffee", "chelsea"), "album-2": ("camera", "motorcycle", "rocket")}
 GRAIN = 0.02  # standard deviation, of white
 BORDER = 40  # pixels of the scanner's dark lid around a page
@@ -80,7 +81,7 @@ def write_scans(folder: Path) -> None:
 
 def run(*command: object) -> None:
     """Run one of the two command lines of this environment, and show it."""
-    words = [str(word) for word in command]
+    words = [os.path.relpath(word) if isinstance(word, Path) else str(word) for word in command]
     print("$", *words, flush=True)
     subprocess.run([Path(sys.executable).with_name(words[0]), *words[1:]], check=True, stdout=subprocess.DEVNULL)
 
@@ -155,7 +156,7 @@ def main() -> int:
         ("archive.zarr", "the scanned pages, OME-Zarr"),
         ("archive-colour.zarr", "the same in colour, OME-Zarr"),
     ):
-        print(f"  {OUT / name!s:<24} {what}")
+        print(f"  {os.path.relpath(OUT / name):<24} {what}")
     return 0 if back == len(rows) else 1
 
 

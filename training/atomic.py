@@ -44,8 +44,7 @@ def put_whole(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
     OutputError
         If it cannot be written. What was there before is still there.
     """
-    if path.exists() and not overwrite:
-        raise OutputExistsError(f"{path} exists already: choose another name, or ask for overwriting (--overwrite)")
+    check_free(path, overwrite=overwrite)
     temporary = path.with_name(f".{secrets.token_hex(6)}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -59,3 +58,9 @@ def put_whole(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
     finally:
         with suppress(OSError):  # moved, or never made
             temporary.unlink()
+
+
+def check_free(path: Path, *, overwrite: bool) -> None:
+    """Raise `OutputExistsError` if something has that name and overwriting was not asked for."""
+    if path.exists() and not overwrite:
+        raise OutputExistsError(f"{path} exists already: choose another name, or ask for overwriting (--overwrite)")

@@ -59,7 +59,7 @@ def image(
     seed
         Draw one of the plausible variants.
     saturation
-        Factor on the chroma; 0 is gray.
+        Factor on the chroma, that of hints included; 0 is gray.
     window
         Two stored values, LO HI, that become black and white. Default: by type and metadata.
     negative
@@ -223,6 +223,9 @@ def _each(sources: Sequence[Path], results: Sequence[Path], work: Callable[[Path
         except ColorizeError as error:
             failed += 1
             complain(error)
+        except Exception as error:  # the others must not suffer, whatever is wrong with this one
+            failed += 1
+            complain(error, f"{source}: unexpected {type(error).__name__}: ")
     if failed == 0:
         return DONE
     return SOME_FAILED if failed < len(sources) else WRONG_USE

@@ -1,5 +1,6 @@
 """What the command lines share: sentences instead of tracebacks, and exit codes."""
 
+import io
 import sys
 from collections.abc import Sequence
 
@@ -22,6 +23,8 @@ def run(app: App, tokens: Sequence[str] | None = None) -> int:
 
     Errors of ours are printed as their sentence and give 2; with ``--debug`` anywhere, the traceback follows.
     """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="surrogateescape")  # file names are bytes, and come out as they went in
     tokens = list(sys.argv[1:] if tokens is None else tokens)
     debug = "--debug" in tokens
     try:
@@ -42,6 +45,12 @@ def run(app: App, tokens: Sequence[str] | None = None) -> int:
     except CycloptsError as error:
         stderr.print(f"{error} (--help shows how it is used)", markup=False, style="red")
         return WRONG_USE
+    except ModuleNotFoundError as error:
+        if debug:
+            raise
+        package = f"the package {error.name}, which is not installed"
+        stderr.print(f"this needs {package}: pip install 'napari-colorize[all]' brings all that there is", markup=False)
+        return WRONG_USE
     except KeyboardInterrupt:
         stderr.print("interrupted")
         return INTERRUPTED
@@ -52,6 +61,6 @@ def run(app: App, tokens: Sequence[str] | None = None) -> int:
         return WRONG_USE
 
 
-def complain(error: Exception) -> None:
+def complain(error: Exception, before: str = "") -> None:
     """Print the sentence of an error."""
-    stderr.print(str(error), markup=False, style="red")
+    stderr.print(f"{before}{error}", markup=False, style="red")

@@ -21,11 +21,12 @@ from torch.utils.data import Dataset
 
 from training.color import srgb_to_lab
 from training.errors import InputFileError, TrainingError
+from training.formats.icc import differs_from_srgb, rgb_to_srgb
 from training.network import AB_SCALE
 
 PICTURE_SUFFIXES = {".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp"}
 MINIMUM_PICTURES = 8
-MINIMUM_SIDE = 16  # pixels
+MINIMUM_SIDE = 32  # pixels: smaller ones show nothing, and LPIPS needs 17
 GRAY_CHROMA = 2.0  # a picture whose 99th percentile of chroma stays below is nearly gray
 SMALLEST_CROP = 0.65  # of the short side
 MOST_HINTS = 40
@@ -79,7 +80,7 @@ def _iter_tar(source: Path) -> Iterator[tuple[str, bytes]]:
             for member in tar:
                 if member.isfile() and _is_picture(member.name):
                     yield member.name, cast(IO[bytes], tar.extractfile(member)).read()
-    except tarfile.TarError as error:
+    except (tarfile.TarError, EOFError) as error:
         raise InputFileError(f"{source}: the tar is damaged ({error}): copy it again") from error
 
 
@@ -93,6 +94,16 @@ def decode_rgb(encoded: bytes) -> Image.Image:
     image.load()
     image.info.pop("transparency", None)  # Pillow would warn that it is lost
     ImageOps.exif_transpose(image, in_place=True)
+    return _in_srgb(image)
+
+
+def _in_srgb(image: Image.Image) -> Image.Image:
+    profile = image.info.get("icc_profile") if image.mode == "RGB" else None
+    try:
+        if profile and differs_from_srgb(profile):
+            return Image.fromarray(rgb_to_srgb(np.asarray(image), profile))
+    except (ValueError, RuntimeError):
+        pass  # a damaged profile: as most programs do, as if there were none
     return image.convert("RGB")
 
 

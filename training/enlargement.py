@@ -126,8 +126,10 @@ def enlarge(
 
     Returns
     -------
-    a, b : ndarray of float32, shape (rows, columns)
-        Not limited to the gamut.
+    a : ndarray of float32, shape (rows, columns)
+        a*, not limited to the gamut.
+    b : ndarray of float32, shape (rows, columns)
+        b*, likewise.
     """
     y, x = (taps(*part, side, cells) for part, side, cells in zip((rows, columns), shape, grid.mean.shape))
     fine_y, fine_x = (taps(*part, side, cells) for part, side, cells in zip((rows, columns), shape, grid.low.shape))

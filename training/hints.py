@@ -37,6 +37,8 @@ class Hint:
     date: str | None = None
 
     def __post_init__(self) -> None:
+        if not all(isinstance(index, int) and index >= 0 for index in self.plane):
+            raise SettingsError(f"the plane {self.plane} of a hint is no index: expected whole numbers from 0 up")
         if not (math.isfinite(self.y) and math.isfinite(self.x)):
             raise SettingsError(f"a hint lies at y {self.y}, x {self.x}: expected pixels")
         if len(self.rgb) != 3 or not all(0 <= value <= 255 for value in self.rgb):
@@ -59,6 +61,8 @@ def read_hints(path: Path) -> list[Hint]:
         entries = json.loads(path.read_text(encoding="utf-8"))["hints"]
     except (OSError, UnicodeDecodeError, json.JSONDecodeError, KeyError, TypeError) as error:
         raise SettingsError(f'{path}: no hints file, JSON like {{"hints": [...]}} ({error})') from error
+    if not isinstance(entries, list):
+        raise SettingsError(f"{path}: its hints are no list")
     return [_hint(entry, f"{path}: hint {number}") for number, entry in enumerate(entries, start=1)]
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from training import __version__
-from training.atomic import put_whole
+from training.atomic import check_free, put_whole
 from training.errors import SettingsError
 from training.formats.icc import srgb_profile
 from training.formats.page import TAG_NAMES, Resolution
@@ -44,7 +44,34 @@ class OutputPage:
     xmp: bytes | None = None
 
 
-def write_pages(path: str | Path, pages: Iterable[OutputPage], xmp: bytes | None, overwrite: bool = False) -> None:
+def check_target(path: Path, pages: int, *, overwrite: bool) -> None:
+    """Refuse a result that could not be written, before the work for it is done.
+
+    Raises
+    ------
+    SettingsError
+        If there is no such format, or it holds only one page.
+    OutputExistsError
+        If the file exists and `overwrite` is False.
+    """
+    if _writer(path) is not _write_tiff and pages > 1:
+        raise SettingsError(f"{path} would hold {pages} pages, and its format holds one: write TIFF (.tif)")
+    check_free(path, overwrite=overwrite)
+
+
+def is_reversible(path: Path) -> bool:
+    """Whether a file of this name holds exactly the numbers that are written to it."""
+    return _writer(path) is not _write_jpeg
+
+
+def write_pages(
+    path: str | Path,
+    pages: Iterable[OutputPage],
+    xmp: bytes | None,
+    overwrite: bool = False,
+    *,
+    expected_bytes: int | None = None,
+) -> None:
     """Write a picture file: exactly the given numbers for TIFF and PNG, a preview for JPEG.
 
     Parameters
@@ -57,6 +84,8 @@ def write_pages(path: str | Path, pages: Iterable[OutputPage], xmp: bytes | None
         XMP packet of all pages (see `training.provenance`); None only for what is not inferred, such as gray.
     overwrite
         Replace a file that exists.
+    expected_bytes
+        Of all pages that are made one by one; beyond 4 GB a TIFF becomes a BigTIFF, and so it does without this.
 
     Raises
     ------
@@ -70,29 +99,35 @@ def write_pages(path: str | Path, pages: Iterable[OutputPage], xmp: bytes | None
     path = Path(path)
     write = _writer(path)
     with put_whole(path, overwrite=overwrite) as temporary:
-        write(temporary, pages, xmp)
+        if write is _write_tiff:
+            _write_tiff(temporary, pages, xmp, expected_bytes)
+        else:
+            write(temporary, pages, xmp)
 
 
-def _writer(path: Path) -> Callable[[Path, Iterable[OutputPage], bytes | None], None]:
-    writers = {".tif": _write_tiff, ".tiff": _write_tiff, ".png": _write_png, ".jpg": _write_jpeg, ".jpeg": _write_jpeg}
+def _writer(path: Path) -> Callable[..., None]:
+    writers: dict[str, Callable[..., None]] = {
+        ".tif": _write_tiff,
+        ".tiff": _write_tiff,
+        ".png": _write_png,
+        ".jpg": _write_jpeg,
+        ".jpeg": _write_jpeg,
+    }
     if path.suffix.lower() not in writers:
         raise SettingsError(f"{path} names no format that is written: let it end in .tif, .png or .jpg")
     return writers[path.suffix.lower()]
 
 
-def _write_tiff(path: Path, pages: Iterable[OutputPage], xmp: bytes | None) -> None:
+def _write_tiff(path: Path, pages: Iterable[OutputPage], xmp: bytes | None, expected_bytes: int | None) -> None:
     from tifffile import TiffWriter
 
-    with TiffWriter(path, bigtiff=_may_be_large(pages)) as tif:
+    if expected_bytes is None and isinstance(pages, list | tuple):
+        expected_bytes = sum(page.pixels.nbytes * 4 // 3 for page in pages)
+    # offsets of 32 bits may be too short; of pages that are made one by one nobody knows
+    large = expected_bytes is None or expected_bytes > _CLASSIC_TIFF_BYTES
+    with TiffWriter(path, bigtiff=large) as tif:
         for page in pages:
             tif.write(_samples(page), **_tiff_settings(page, page.xmp or xmp))
-
-
-def _may_be_large(pages: Iterable[OutputPage]) -> bool:
-    """Whether offsets of 32 bits may be too short; of pages that are made one by one nobody knows."""
-    if not isinstance(pages, list | tuple):
-        return True
-    return sum(page.pixels.nbytes * 4 // 3 for page in pages) > _CLASSIC_TIFF_BYTES
 
 
 def _tiff_settings(page: OutputPage, xmp: bytes | None) -> dict[str, Any]:

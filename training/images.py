@@ -8,10 +8,6 @@ from pathlib import Path
 
 from training.errors import InputFileError
 from training.formats.page import Page, reading
-from training.image_writing import OutputPage, write_pages
-from training.tint import gray_plane
-
-__all__ = ["OutputPage", "Page", "gray_plane", "iter_pages", "page_count", "read_page", "read_pages", "write_pages"]
 
 _SIGNATURES = {
     b"II*\0": "tiff",

@@ -5,8 +5,9 @@ arithmetic (so no fastmath). The kernels hold no lock of Python, and one call us
 many run.
 """
 
+from collections.abc import Callable
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit
@@ -20,17 +21,35 @@ from training.color import (
     luminance_bounds,
     luminance_weights,
 )
-from training.enlargement import Grids, Taps
+from training.enlargement import Grids, Taps, taps
 from training.reversible import BISECTIONS, GAMUT_TOLERANCE, code_edges
 
-_MATRIX = (XYZ_TO_RGB * WHITE).astype(np.float32)
-_DELTA = np.float32(LAB_DELTA)
-_OFFSET = np.float32(4 / 29)
-_SLOPE = np.float32(3 * LAB_DELTA**2)
-_LEAST, _MOST = -GAMUT_TOLERANCE, np.float32(1 + GAMUT_TOLERANCE)
 _ZERO, _HALF, _ONE = np.float32(0), np.float32(0.5), np.float32(1)
 _HUNDRED_SIXTEEN, _SIXTEEN, _FIVE_HUNDRED, _TWO_HUNDRED = (np.float32(v) for v in (116, 16, 500, 200))
 _CODE_BINS = {8: 1 << 12, 16: 1 << 17}  # over the root of linear light, where codes lie evenly enough
+
+
+class Constants(NamedTuple):
+    """Of other modules, handed to the kernels: numba's cache on disk would not notice that they changed there."""
+
+    matrix: tuple[tuple[np.float32, ...], ...]
+    delta: np.float32
+    offset: np.float32
+    slope: np.float32
+    least: np.float32
+    most: np.float32
+    bisections: int
+
+
+CONSTANTS = Constants(
+    matrix=tuple(map(tuple, (XYZ_TO_RGB * WHITE).astype(np.float32))),
+    delta=np.float32(LAB_DELTA),
+    offset=np.float32(4 / 29),
+    slope=np.float32(3 * LAB_DELTA**2),
+    least=-GAMUT_TOLERANCE,
+    most=np.float32(1 + GAMUT_TOLERANCE),
+    bisections=BISECTIONS,
+)
 
 
 class Tables(NamedTuple):
@@ -60,6 +79,14 @@ def tables(bits: int) -> Tables:
         luminance_bounds(bits),
         luminance_weights(),
     )
+
+
+def compile_all() -> None:
+    """Compile the kernels for both depths, or find them on disk; many processes at once had better find them."""
+    grid = Grids(*(np.zeros(shape, np.float32) for shape in ((2, 1, 1), (2, 1, 1), (1, 1), (2, 2), (2, 2))))
+    one, two = taps(0, 1, 1, 1), taps(0, 1, 1, 2)
+    for bits, dtype in ((8, np.uint8), (16, np.uint16)):
+        render_band(np.zeros((1, 1), dtype), grid, one, one, two, two, tables(bits), np.empty((1, 1, 3), dtype))
 
 
 def render_band(
@@ -99,8 +126,21 @@ def render_band(
         (fine_y.near, fine_y.linear),
         (fine_x.near, fine_x.linear, _run_starts(fine_x.near)),
         table,
+        CONSTANTS,
         rgb,
     )
+
+
+def _compiled(**options: Any) -> Callable[[Callable], Callable]:
+    """Compile a function; kept on disk, if there is a folder that can be written."""
+
+    def compile_(function: Callable) -> Callable:
+        try:
+            return njit(nogil=True, cache=True, **options)(function)
+        except RuntimeError:  # numba found no place for its cache
+            return njit(nogil=True, **options)(function)
+
+    return compile_
 
 
 def _run_starts(near: np.ndarray) -> np.ndarray:
@@ -109,8 +149,8 @@ def _run_starts(near: np.ndarray) -> np.ndarray:
     return np.concatenate([[0], changes, [near.shape[1]]]).astype(np.int64)
 
 
-@njit(nogil=True, cache=True)
-def _render(gray_code, ab, slope, mean, low, high, y, x, fine_y, fine_x, table, rgb):  # type: ignore[no-untyped-def]
+@_compiled()
+def _render(gray_code, ab, slope, mean, low, high, y, x, fine_y, fine_x, table, constants, rgb):  # type: ignore[no-untyped-def]
     rows, columns = gray_code.shape
     row_a, row_b = np.empty(mean.shape[1], np.float32), np.empty(mean.shape[1], np.float32)
     row_slope_a, row_slope_b = np.empty_like(row_a), np.empty_like(row_a)
@@ -133,8 +173,8 @@ def _render(gray_code, ab, slope, mean, low, high, y, x, fine_y, fine_x, table, 
             lightness[j] = table.lightness[gray_code[i, j]]
         _clip_to_range(lightness, row_low, row_high, fine_x[0], fine_x[1], fine_x[2], beyond)
         _enlarge_row(row_a, row_b, row_slope_a, row_slope_b, row_mean, beyond, x[0], x[1], x[2], x[3], a, b)
-        _linear_rgb_row(lightness, a, b, linear)
-        _fit_to_gamut(lightness, a, b, linear, work, outside)
+        _linear_rgb_row(lightness, a, b, constants, linear)
+        _fit_to_gamut(lightness, a, b, constants, linear, work, outside)
         _find_bins(linear, np.float32(len(table.first_code) - 1), bins)
         for j in range(columns):
             r = _nearest_code(linear[0, j], bins[0, j], table.first_code, table.edges)
@@ -154,7 +194,7 @@ def _render(gray_code, ab, slope, mean, low, high, y, x, fine_y, fine_x, table, 
     return places, wishes
 
 
-@njit(nogil=True, cache=True)
+@_compiled()
 def _cubic_row(grid, near, weight, i, out):  # type: ignore[no-untyped-def]
     for c in range(len(out)):
         out[c] = (
@@ -165,13 +205,13 @@ def _cubic_row(grid, near, weight, i, out):  # type: ignore[no-untyped-def]
         )
 
 
-@njit(nogil=True, cache=True)
+@_compiled()
 def _linear_row(grid, near, weight, i, out):  # type: ignore[no-untyped-def]
     for c in range(len(out)):
         out[c] = weight[0, i] * grid[near[1, i], c] + weight[1, i] * grid[near[2, i], c]
 
 
-@njit(nogil=True, cache=True)
+@_compiled()
 def _clip_to_range(lightness, low, high, near, weight, starts, out):  # type: ignore[no-untyped-def]
     w0, w1 = weight[0], weight[1]
     for s in range(len(starts) - 1):
@@ -182,7 +222,7 @@ def _clip_to_range(lightness, low, high, near, weight, starts, out):  # type: ig
             out[j] = min(max(lightness[j], least), most)
 
 
-@njit(nogil=True, cache=True)
+@_compiled()
 def _enlarge_row(row_a, row_b, slope_a, slope_b, mean, clipped, near, cubic, linear, starts, a, b):  # type: ignore[no-untyped-def]
     c0, c1, c2, c3 = cubic[0], cubic[1], cubic[2], cubic[3]
     w0, w1 = linear[0], linear[1]
@@ -200,36 +240,41 @@ def _enlarge_row(row_a, row_b, slope_a, slope_b, mean, clipped, near, cubic, lin
             b[j] = wide_b + (w0[j] * q1 + w1[j] * q2) * beyond
 
 
-@njit(nogil=True, cache=True, inline="always")
-def _lab_f_inverse(f):  # type: ignore[no-untyped-def]
-    cube, line = f * f * f, (f - _OFFSET) * _SLOPE
-    return cube if f > _DELTA else line
+@_compiled(inline="always")
+def _lab_f_inverse(f, constants):  # type: ignore[no-untyped-def]
+    cube, line = f * f * f, (f - constants.offset) * constants.slope
+    return cube if f > constants.delta else line
 
 
-@njit(nogil=True, cache=True, inline="always")
-def _linear_rgb(lightness, a, b):  # type: ignore[no-untyped-def]
+@_compiled(inline="always")
+def _linear_rgb(lightness, a, b, constants):  # type: ignore[no-untyped-def]
     fy = (lightness + _SIXTEEN) / _HUNDRED_SIXTEEN
-    x, y, z = _lab_f_inverse(fy + a / _FIVE_HUNDRED), _lab_f_inverse(fy), _lab_f_inverse(fy - b / _TWO_HUNDRED)
-    red = _MATRIX[0, 0] * x + _MATRIX[0, 1] * y + _MATRIX[0, 2] * z
-    green = _MATRIX[1, 0] * x + _MATRIX[1, 1] * y + _MATRIX[1, 2] * z
-    blue = _MATRIX[2, 0] * x + _MATRIX[2, 1] * y + _MATRIX[2, 2] * z
+    x, y, z = (
+        _lab_f_inverse(fy + a / _FIVE_HUNDRED, constants),
+        _lab_f_inverse(fy, constants),
+        _lab_f_inverse(fy - b / _TWO_HUNDRED, constants),
+    )
+    m = constants.matrix
+    red = m[0][0] * x + m[0][1] * y + m[0][2] * z
+    green = m[1][0] * x + m[1][1] * y + m[1][2] * z
+    blue = m[2][0] * x + m[2][1] * y + m[2][2] * z
     return red, green, blue
 
 
-@njit(nogil=True, cache=True)
-def _linear_rgb_row(lightness, a, b, linear):  # type: ignore[no-untyped-def]
+@_compiled()
+def _linear_rgb_row(lightness, a, b, constants, linear):  # type: ignore[no-untyped-def]
     red, green, blue = linear[0], linear[1], linear[2]
     for j in range(len(lightness)):
-        red[j], green[j], blue[j] = _linear_rgb(lightness[j], a[j], b[j])
+        red[j], green[j], blue[j] = _linear_rgb(lightness[j], a[j], b[j], constants)
 
 
-@njit(nogil=True, cache=True)
-def _fit_to_gamut(lightness, a, b, linear, work, outside):  # type: ignore[no-untyped-def]
+@_compiled()
+def _fit_to_gamut(lightness, a, b, constants, linear, work, outside):  # type: ignore[no-untyped-def]
     """Bisect the chroma of the pixels outside, side by side, so that the compiler can use wide registers."""
     count = 0
     for j in range(len(lightness)):
         outside[count] = j
-        count += not _inside(linear[0, j], linear[1, j], linear[2, j])
+        count += not _inside(linear[0, j], linear[1, j], linear[2, j], constants)
     # rows, not a block of columns: their values must lie side by side
     few_lightness, few_a, few_b, share = work[0][:count], work[1][:count], work[2][:count], work[3][:count]
     red, green, blue = work[4][:count], work[5][:count], work[6][:count]
@@ -237,37 +282,37 @@ def _fit_to_gamut(lightness, a, b, linear, work, outside):  # type: ignore[no-un
         j = outside[n]
         few_lightness[n], few_a[n], few_b[n], share[n] = lightness[j], a[j], b[j], _ZERO
     step = _HALF
-    for _ in range(BISECTIONS):
-        _linear_rgb_of_share(few_lightness, few_a, few_b, share, step, red, green, blue)
+    for _ in range(constants.bisections):
+        _linear_rgb_of_share(few_lightness, few_a, few_b, share, step, constants, red, green, blue)
         for n in range(count):
-            share[n] = share[n] + (step if _inside(red[n], green[n], blue[n]) else _ZERO)
+            share[n] = share[n] + (step if _inside(red[n], green[n], blue[n], constants) else _ZERO)
         step = step * _HALF
-    _linear_rgb_of_share(few_lightness, few_a, few_b, share, _ZERO, red, green, blue)
+    _linear_rgb_of_share(few_lightness, few_a, few_b, share, _ZERO, constants, red, green, blue)
     for n in range(count):
         j = outside[n]
         linear[0, j], linear[1, j], linear[2, j] = red[n], green[n], blue[n]
 
 
-@njit(nogil=True, cache=True, inline="always")
-def _inside(red, green, blue):  # type: ignore[no-untyped-def]
-    return (min(red, min(green, blue)) >= _LEAST) & (max(red, max(green, blue)) <= _MOST)
+@_compiled(inline="always")
+def _inside(red, green, blue, constants):  # type: ignore[no-untyped-def]
+    return (min(red, min(green, blue)) >= constants.least) & (max(red, max(green, blue)) <= constants.most)
 
 
-@njit(nogil=True, cache=True)
-def _linear_rgb_of_share(lightness, a, b, share, more, red, green, blue):  # type: ignore[no-untyped-def]
+@_compiled()
+def _linear_rgb_of_share(lightness, a, b, share, more, constants, red, green, blue):  # type: ignore[no-untyped-def]
     for n in range(len(lightness)):
         part = share[n] + more
-        red[n], green[n], blue[n] = _linear_rgb(lightness[n], a[n] * part, b[n] * part)
+        red[n], green[n], blue[n] = _linear_rgb(lightness[n], a[n] * part, b[n] * part, constants)
 
 
-@njit(nogil=True, cache=True)
+@_compiled()
 def _find_bins(linear, scale, bins):  # type: ignore[no-untyped-def]
     for c in range(3):
         for j in range(linear.shape[1]):
             bins[c, j] = np.int32(np.sqrt(min(max(linear[c, j], _ZERO), _ONE)) * scale)
 
 
-@njit(nogil=True, cache=True, inline="always")
+@_compiled(inline="always")
 def _nearest_code(linear, bin_, first_code, edges):  # type: ignore[no-untyped-def]
     code = first_code[bin_]
     while linear >= edges[code]:

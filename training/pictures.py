@@ -1,4 +1,4 @@
-"""Picture files through the colorizer and back: the whole road of one file."""
+"""The road of a picture file: from gray to colour, and back."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -10,8 +10,11 @@ import numpy as np
 
 from training.color import gray
 from training.errors import InputFileError, SettingsError
+from training.formats.page import Page
+from training.gray_page import gray_plane, plane_kind
 from training.hints import Hint, hints_of_plane
-from training.images import OutputPage, Page, gray_plane, page_count, read_page, write_pages
+from training.image_writing import OutputPage, check_target, is_reversible, write_pages
+from training.images import iter_pages, page_count
 from training.provenance import provenance_record, sha256_file, sha256_pixels, xmp_packet
 from training.window import PlaneKind, Window
 
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
 
 Channel = Literal["red", "green", "blue"]
 LOSSLESS_SUFFIXES = {".tif": ".tif", ".tiff": ".tiff", ".png": ".png"}
+JPEG_NOTE = "JPEG is not reversible: its gray is not quite the input's; TIFF and PNG keep it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +45,7 @@ class Options:
     seed : int, optional
         Draws a variant.
     saturation : float
-        Factor on the model's own.
+        Factor on the model's own, and on hints.
     """
 
     window: tuple[float, float] | None = None
@@ -53,65 +57,80 @@ class Options:
     saturation: float = 1.0
 
 
-class FilePlanes:
-    """The gray planes of a file, page by page; the page last read is kept."""
+@dataclass(frozen=True, slots=True)
+class GrayPage:
+    """A page of a file, its gray, and what a person should know about it."""
+
+    page: Page
+    plane: np.ndarray
+    note: str | None
+
+
+class GrayPages:
+    """The pages of a file as gray, one in memory at a time; one after the other costs one walk through the file.
+
+    Parameters
+    ----------
+    path : Path
+        Picture file.
+    channel : {"red", "green", "blue"}, optional
+        Of RGB scans, instead of their gray.
+    """
 
     def __init__(self, path: Path, channel: Channel | None = None) -> None:
         self.path, self.channel = path, channel
         self._count = page_count(path)
-        self._last: tuple[int, Page] | None = None
+        self._following: Iterator[Page] = iter(())
+        self._last: tuple[int, GrayPage] | None = None
 
     def __len__(self) -> int:
         return self._count
 
-    def page(self, index: int) -> Page:
-        """A page as it is stored."""
+    def __getitem__(self, index: int) -> GrayPage:
         if self._last is None or self._last[0] != index:
+            if self._last is None or self._last[0] + 1 != index:
+                self._following = iter_pages(self.path, index)
             self._last = None  # before the next one takes memory
-            self._last = (index, read_page(self.path, index))
+            page = next(self._following)
+            self._last = (index, GrayPage(page, *gray_plane(page, self.channel)))
         return self._last[1]
-
-    def plane(self, index: int) -> np.ndarray:
-        """The gray of a page."""
-        return gray_plane(self.page(index), self.channel)[0]
-
-    def note(self, index: int) -> str | None:
-        """What a person should know about a page: that it is a colour photograph, say."""
-        return gray_plane(self.page(index), self.channel)[1]
-
-
-def file_windows(planes: FilePlanes, options: Options) -> list[Window]:
-    """The window of each page: the same for all pages of a kind, so that the pages of a file stay comparable."""
-    kinds = [
-        plane_kind(planes.page(index), planes.plane(index), inverted=options.negative) for index in range(len(planes))
-    ]
-    windows = {kind: _window(planes, kinds, kind, options) for kind in set(kinds)}
-    return [windows[kind] for kind in kinds]
-
-
-def plane_kind(page: Page, plane: np.ndarray, *, inverted: bool) -> PlaneKind:
-    """The kind of a page whose gray is `plane`; `inverted` changes dark and light against what the file says."""
-    # the gray of an RGB scan is full 16 bit, however dark it is
-    bits_stored = page.bits_stored if page.pixels.ndim == 2 else 16
-    return PlaneKind(plane.dtype.newbyteorder("=").name, bits_stored, page.negative != inverted, page.curve)
-
-
-def _window(planes: FilePlanes, kinds: list[PlaneKind], kind: PlaneKind, options: Options) -> Window:
-    if options.window is not None:
-        lo, hi = options.window if not options.negative else options.window[::-1]
-        return Window(lo, hi, kind.curve, "as asked for")
-    return kind.choose_window(_Selection(planes, [index for index, other in enumerate(kinds) if other == kind]))
 
 
 @dataclass(frozen=True)
-class _Selection:
+class _Planes:
     """Some planes of a file, read when they are iterated over."""
 
-    planes: FilePlanes
+    pages: GrayPages
     indices: list[int]
 
     def __iter__(self) -> Iterator[np.ndarray]:
-        return (self.planes.plane(index) for index in self.indices)
+        return (self.pages[index].plane for index in self.indices)
+
+
+@dataclass(frozen=True, slots=True)
+class PagePlan:
+    """What is known of a page before it is colorized: its window, and the size of its result."""
+
+    window: Window
+    result_bytes: int
+
+
+def plan_pages(pages: GrayPages, options: Options) -> list[PagePlan]:
+    """The window of each page: the same for all pages of a kind, so that the pages of a file stay comparable."""
+    kinds, pixels = [], []
+    for index in range(len(pages)):
+        kinds.append(plane_kind(pages[index].page, pages[index].plane, inverted=options.negative))
+        pixels.append(pages[index].plane.size)
+    windows = {kind: _window(pages, kinds, kind, options) for kind in set(kinds)}
+    # four channels of 16 bit at the most
+    return [PagePlan(windows[kind], count * 8) for kind, count in zip(kinds, pixels)]
+
+
+def _window(pages: GrayPages, kinds: list[PlaneKind], kind: PlaneKind, options: Options) -> Window:
+    if options.window is not None:
+        lo, hi = options.window if not options.negative else options.window[::-1]
+        return Window(lo, hi, kind.curve, "as asked for")
+    return kind.choose_window(_Planes(pages, [index for index, other in enumerate(kinds) if other == kind]))
 
 
 def colorize_file(
@@ -140,48 +159,48 @@ def colorize_file(
     ColorizeError
         If the source cannot be read or the target not be written; what was there before is untouched.
     """
-    planes = FilePlanes(source, options.channel)
-    _check_hints(options.hints, source, len(planes))
-    windows = file_windows(planes, options)
-    notes: list[str] = []
-    digest = sha256_file(source)
-
-    def pages() -> Iterator[OutputPage]:
-        for index, window in enumerate(windows):
-            yield _color_page(colorizer, planes, index, window, options, digest, notes)
-
-    # a list of one lets the writer know that a file stays small
-    write_pages(target, list(pages()) if len(planes) == 1 else pages(), None, overwrite)
-    return list(dict.fromkeys(notes))
+    pages = GrayPages(source, options.channel)
+    check_target(target, len(pages), overwrite=overwrite)
+    _check_hints(options.hints, source, len(pages))
+    plans = plan_pages(pages, options)
+    road = _Road(colorizer, pages, options, sha256_file(source), reversible=is_reversible(target))
+    results = (road.colorize(index, plan.window) for index, plan in enumerate(plans))
+    write_pages(target, results, None, overwrite, expected_bytes=sum(plan.result_bytes for plan in plans))
+    return list(dict.fromkeys(road.notes))
 
 
-def _color_page(
-    colorizer: "Colorizer",
-    planes: FilePlanes,
-    index: int,
-    window: Window,
-    options: Options,
-    digest: str,
-    notes: list[str],
-) -> OutputPage:
-    page, plane = planes.page(index), planes.plane(index)
-    hints = hints_of_plane(options.hints, index)
-    chroma = colorizer.predict(plane, hints, options.seed, window).with_saturation(options.saturation)
-    rgb = chroma.render(plane, bits=options.bits, threads=os.cpu_count() or 1)
-    page_notes = [note for note in (planes.note(index), window.note, *page.notes) if note]
-    if nan_pixels := chroma.record.get("nan_pixels"):
-        page_notes.append(f"{nan_pixels} pixels are no numbers (NaN): black")
-    notes += page_notes
-    record = provenance_record(
-        chroma.record,
-        source=planes.path,
-        source_sha256=digest,
-        page=index,
-        window=window.to_dict(),
-        result_sha256=sha256_pixels(rgb),
-        notes=page_notes,
-    )
-    return OutputPage(rgb, page.alpha, page.resolution, page.metadata, xmp_packet(record))
+class _Road:
+    """The pages of one file through the model, and what was noticed on the way."""
+
+    def __init__(
+        self, colorizer: "Colorizer", pages: GrayPages, options: Options, digest: str, *, reversible: bool
+    ) -> None:
+        self.colorizer, self.pages, self.options, self.digest = colorizer, pages, options, digest
+        self.reversible = reversible
+        self.notes: list[str] = []
+
+    def colorize(self, index: int, window: Window) -> OutputPage:
+        """One page, with its provenance."""
+        source, options = self.pages[index], self.options
+        hints = hints_of_plane(options.hints, index)
+        chroma = self.colorizer.predict(source.plane, hints, options.seed, window).with_saturation(options.saturation)
+        rgb = chroma.render(source.plane, bits=options.bits, threads=os.cpu_count() or 1)
+        notes = [source.note, window.note, *source.page.notes, None if self.reversible else JPEG_NOTE]
+        if nan_pixels := chroma.record.get("nan_pixels"):
+            notes.append(f"{nan_pixels} pixels are no numbers (NaN): black")
+        kept = [note for note in notes if note]
+        self.notes += kept
+        record = provenance_record(
+            chroma.record,
+            source=self.pages.path,
+            source_sha256=self.digest,
+            page=index,
+            window=window.to_dict(),
+            result_sha256=sha256_pixels(rgb) if self.reversible else None,
+            notes=kept,
+        )
+        page = source.page
+        return OutputPage(rgb, page.alpha, page.resolution, page.metadata, xmp_packet(record))
 
 
 def _check_hints(hints: Sequence[Hint], source: Path, pages: int) -> None:
@@ -205,21 +224,21 @@ def gray_file(source: Path, target: Path, *, overwrite: bool) -> None:
     ColorizeError
         If the source is not 8 or 16 bit or cannot be read, or the target not be written.
     """
-
-    def pages() -> Iterator[OutputPage]:
-        for index in range(page_count(source)):
-            page = read_page(source, index)
-            yield OutputPage(_gray_of(page, source), page.alpha, page.resolution, page.metadata)
-
-    write_pages(target, list(pages()) if page_count(source) == 1 else pages(), None, overwrite)
+    count = page_count(source)
+    check_target(target, count, overwrite=overwrite)
+    pages = (
+        OutputPage(_gray_of(page, source), page.alpha, page.resolution, page.metadata) for page in iter_pages(source)
+    )
+    write_pages(target, list(pages) if count == 1 else pages, None, overwrite)
 
 
 def _gray_of(page: Page, source: Path) -> np.ndarray:
+    if page.pixels.ndim == 2:  # gray already, but perhaps negative, or of another curve
+        window = plane_kind(page, page.pixels).choose_window([page.pixels])
+        return window.apply(page.pixels, window.result_bits(page.pixels.dtype))
     if page.pixels.dtype not in (np.uint8, np.uint16):
-        raise InputFileError(
-            f"{source}: its values are {page.pixels.dtype}; the gray of 8- and 16-bit colour can be taken"
-        )
-    return gray(page.pixels) if page.pixels.ndim == 3 else page.pixels
+        raise InputFileError(f"{source}: its colours are {page.pixels.dtype}; those of 8 and 16 bit have a gray")
+    return gray(page.pixels)
 
 
 def targets(sources: Sequence[Path], out: Path | None, ending: str) -> list[Path]:

@@ -1,19 +1,10 @@
-"""RGB scans of monochrome originals: their gray, and whether they are tinted or real colour pictures."""
+"""Whether a colour scan is gray, tinted or a real colour picture."""
 
 from typing import Literal
 
 import numpy as np
 
-from training.color import gray, srgb_to_lab
-from training.errors import SettingsError
-from training.formats.icc import rgb_to_srgb
-from training.formats.page import Page, channels_equal
-
-CHANNELS = ("red", "green", "blue")
-
-COLOR_NOTE = "is a colour photograph: only its luminance was used"
-TINT_NOTE = "is tinted: only its luminance was used"
-GRAY_CHANNEL_NOTE = "is gray: it has no {channel} channel of its own"
+from training.color import srgb_to_lab
 
 # Taking a colour photograph for a print costs more than the reverse: it would be coloured again, so the bound is low.
 # Measured on 156 toned prints (sepia, blue, selenium) with stains and grain, as JPEG: none above 2.2. Of 600 colour
@@ -22,59 +13,6 @@ COLOR_SPREAD = 2.2
 GRAY_CHROMA = 1.5
 _SIDE = 32  # pixels of the short side that is looked at: grain and JPEG noise average out
 _LIGHTNESS_STEPS = 10
-
-
-def gray_plane(page: Page, channel: str | None = None) -> tuple[np.ndarray, str | None]:
-    """The gray plane of a page.
-
-    Parameters
-    ----------
-    page
-        Gray or RGB.
-    channel
-        "red", "green" or "blue": that channel of an RGB page instead of its gray.
-
-    Returns
-    -------
-    plane : ndarray, shape (Y, X)
-        Of a gray page its pixels. Of an RGB page the sRGB-encoded gray, uint16; of three equal channels or a named
-        one that channel, as it is stored.
-    note : str or None
-        What a person should know, to follow the name of the file: "is a colour photograph: ...".
-
-    Raises
-    ------
-    SettingsError
-        If there is no such channel.
-    """
-    if channel is not None and channel not in CHANNELS:
-        raise SettingsError(f"there is no channel {channel!r}: choose red, green or blue")
-    pixels = page.pixels
-    if pixels.ndim == 2:
-        return pixels, GRAY_CHANNEL_NOTE.format(channel=channel) if channel else None
-    if channel:
-        return np.ascontiguousarray(pixels[..., CHANNELS.index(channel)]), None
-    if channels_equal(pixels):
-        return np.ascontiguousarray(pixels[..., 0]), None
-    rgb16 = _srgb16(page)
-    return gray(rgb16), {"color": COLOR_NOTE, "tinted": TINT_NOTE, "gray": None}[tint(rgb16)]
-
-
-def _srgb16(page: Page) -> np.ndarray:
-    """SRGB of an RGB page, uint16 of shape (Y, X, 3)."""
-    rgb16 = _to_16_bit(page.pixels)
-    return rgb_to_srgb(rgb16, page.profile) if page.profile else rgb16
-
-
-def _to_16_bit(rgb: np.ndarray) -> np.ndarray:
-    """RGB over 0..65535; other than 8 and 16 bit by one window for the channels: 0..1, else the percentiles."""
-    if rgb.dtype == np.uint8:
-        return rgb.astype(np.uint16) * 257
-    if rgb.dtype == np.uint16:
-        return rgb
-    values = np.nan_to_num(rgb.astype(np.float32))
-    low, high = (0, 1) if values.min() >= 0 and values.max() <= 1 else np.percentile(values, [0.1, 99.9])
-    return np.rint(np.clip((values - low) / (high - low or 1), 0, 1) * 65535).astype(np.uint16)
 
 
 def tint(rgb: np.ndarray) -> Literal["gray", "tinted", "color"]:

@@ -192,6 +192,57 @@ def test_what_cannot_be_done_is_said_in_a_sentence_and_nothing_is_written(colori
     assert {path: path.read_bytes() for path in Path().iterdir()} == before
 
 
+def test_a_stack_in_one_directory_is_refused_not_cut_to_its_first_plane(colorize):
+    stack = np.zeros((10, 20, 30), np.uint8)
+    tifffile.imwrite("stack.tif", stack, imagej=True, truncate=True, photometric="minisblack")
+    code, _, said = colorize("image", "stack.tif")
+    assert (code, "10 planes in one directory" in said) == (WRONG_USE, True)
+
+
+def test_what_nobody_expected_of_one_file_does_not_stop_the_others(colorize, camera, monkeypatch):
+    Image.fromarray(camera).save("odd.png")
+    monkeypatch.setattr("training.pictures.sha256_file", lambda path: 1 / 0 if path.name == "odd.png" else "0" * 64)
+    code, out, said = colorize("image", "odd.png", "camera.png")
+    assert (code, out) == (SOME_FAILED, ["camera-colour.png"])
+    assert "odd.png: unexpected ZeroDivisionError" in said
+
+
+def test_gray_of_a_negative_scan_is_a_positive(colorize, camera):
+    tifffile.imwrite("scan.tif", camera, photometric="miniswhite")
+    assert colorize("gray", "scan.tif")[0] == DONE
+    assert np.array_equal(tifffile.imread("scan-gray.tif"), 255 - camera)
+
+
+def test_nothing_is_computed_for_a_result_that_cannot_be_written(colorize, camera, monkeypatch):
+    Path("camera-colour.png").touch()
+    monkeypatch.setattr("training.prediction.Colorizer.predict", None)
+    code, _, said = colorize("image", "camera.png")
+    assert (code, "exists already" in said) == (WRONG_USE, True)
+
+
+def test_a_jpeg_result_is_said_not_to_be_reversible_and_claims_no_pixels(colorize, camera):
+    code, _, said = colorize("image", "camera.png", "-o", "out.jpg")
+    assert (code, "JPEG is not reversible" in said) == (DONE, True)
+    assert "result" not in read_record(Path("out.jpg"))
+
+
+def test_a_small_file_of_several_pages_is_no_bigtiff(colorize):
+    for page in range(2):
+        tifffile.imwrite("two.tif", np.full((9, 9), page, np.uint8), photometric="minisblack", append=page > 0)
+    assert colorize("image", "two.tif")[0] == DONE
+    with tifffile.TiffFile("two-colour.tif") as tif:
+        assert not tif.is_bigtiff
+
+
+@pytest.mark.parametrize("content", ['{"hints": 5}', '{"hints": [{"y": 1, "x": 1, "rgb": [1, 2, 3], "plane": ["a"]}]}'])
+def test_hints_that_are_none_are_said_to_be(colorize, camera, content):
+    Path("hints.json").write_text(content)
+    code, _, said = colorize("image", "camera.png", "--hints", "hints.json")
+    assert code == WRONG_USE
+    assert "hints.json" in said
+    assert "unexpected" not in said
+
+
 def test_models_that_are_none_are_refused(colorize, camera):
     Path("text.safetensors").write_text("not a model")
     code, _, said = colorize("image", "camera.png", model="text.safetensors")

@@ -108,7 +108,7 @@ def test_several_sources_are_read_one_after_the_other(folder, tmp_path_factory, 
     [
         (encode(colourful(0).convert("L")), "gray"),
         (encode(Image.new("RGB", (40, 40), (90, 90, 90))), "gray"),
-        (encode(colourful(0, (15, 90))), "smaller than 16 pixels"),
+        (encode(colourful(0, (15, 90))), "smaller than 32 pixels"),
         (encode(colourful(0))[:500], "cannot be read"),
         (b"hello", "cannot be read"),
         (b"", "cannot be read"),

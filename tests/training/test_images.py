@@ -571,7 +571,8 @@ READ_ALL = """
 import resource, sys
 from pathlib import Path
 from training.errors import InputFileError
-from training.images import gray_plane, page_count, read_pages
+from training.gray_page import gray_plane
+from training.images import page_count, read_pages
 resource.setrlimit(resource.RLIMIT_AS, (4 << 30, 4 << 30))
 for path in sorted(Path(sys.argv[1]).iterdir()):
     try:

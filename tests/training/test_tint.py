@@ -13,7 +13,8 @@ from training.color import gray
 from training.errors import SettingsError
 from training.formats.icc import rgb_to_srgb
 from training.formats.page import Page
-from training.tint import COLOR_NOTE, TINT_NOTE, gray_plane, tint
+from training.gray_page import COLOR_NOTE, TINT_NOTE, gray_plane
+from training.tint import tint
 
 RGB = np.random.default_rng(7).integers(0, 256, (20, 30, 3), dtype=np.uint8)
 

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from tarfile import TarError
 from typing import NamedTuple
 
 import numpy as np
@@ -22,7 +21,7 @@ from training.evaluation.perceptual import Judgement, Judges
 def pictures_to_measure(data: Path, limit: int | None = None) -> Pictures:
     """The colour pictures of a folder or tar, still encoded, and the names of those that say nothing with the reason.
 
-    Left out are files that cannot be read, pictures smaller than 16 pixels, and those without any colour: of them the
+    Left out are files that cannot be read, pictures smaller than 32 pixels, and those without any colour: of them the
     gray baseline is perfect.
 
     Parameters
@@ -42,12 +41,9 @@ def pictures_to_measure(data: Path, limit: int | None = None) -> Pictures:
     if limit is not None and limit < 1:
         raise SettingsError(f"the limit must be one picture or more, got {limit}")
     pictures = Pictures([], [], {})
-    try:
-        for name, encoded in islice(_usable(data, pictures.left_out), limit):
-            pictures.names.append(name)
-            pictures.encoded.append(encoded)
-    except (TarError, EOFError) as error:
-        raise InputFileError(f"{data}: the archive is damaged ({error})") from error
+    for name, encoded in islice(_usable(data, pictures.left_out), limit):
+        pictures.names.append(name)
+        pictures.encoded.append(encoded)
     if not pictures.names:
         examples = "; ".join(f"{name}: {reason}" for name, reason in islice(pictures.left_out.items(), 3))
         raise InputFileError(f"{data}: no colour picture to measure with{f' ({examples})' if examples else ''}")

@@ -147,7 +147,8 @@ def encode(samples: np.ndarray, *, xmp: bytes | None, resolution: Resolution | N
     if samples.ndim == 3 and samples.shape[2] > 2:
         added += _chunk(b"iCCP", b"sRGB\0\0" + zlib.compress(srgb_profile(), 9))
     if resolution:
-        per_meter = [round(value * (100 if resolution[2] == "centimeter" else 100 / 2.54)) for value in resolution[:2]]
+        per_unit = 100 if resolution[2] == "centimeter" else 100 / 2.54
+        per_meter = [min(round(value * per_unit), 2**31 - 1) for value in resolution[:2]]
         added += _chunk(b"pHYs", struct.pack(">IIB", *per_meter, 1))
     for name, keyword in _KEYWORDS.items():
         if name in metadata:

@@ -58,10 +58,25 @@ def _picture_indices(tif: TiffFile, path: Path) -> list[int]:
     with reading(f"{path}"):
         count = _directory_count(tif.filehandle)
         kinds = [_directory(tif, index).subfiletype for index in range(count)]
+        planes = _planes_in_one_directory(tif) if count == 1 else 1
     pictures = [index for index, kind in enumerate(kinds) if not kind & _REDUCED_OR_MASK]
     if not count:
         raise InputFileError(f"{path} is a TIFF without a picture: it is cut off")
+    if planes > 1:
+        raise InputFileError(
+            f"{path} holds {planes} planes in one directory, as ImageJ writes stacks of more than 4 GB: "
+            "save it as a TIFF with a page for each plane, or as zarr"
+        )
     return pictures or list(range(count))
+
+
+def _planes_in_one_directory(tif: TiffFile) -> int:
+    """Planes that lie one after the other behind the only directory, by what ImageJ or tifffile wrote about them."""
+    if tif.is_imagej:
+        return int((tif.imagej_metadata or {}).get("images", 1))
+    if tif.is_shaped:
+        return math.prod(tif.series[0].shape) // math.prod(_directory(tif, 0).shape)
+    return 1
 
 
 def _directory(tif: TiffFile, index: int) -> TiffPage:

@@ -194,7 +194,7 @@ def test_pictures_that_say_nothing_are_left_out_with_the_reason(photographs):
     pictures = pictures_to_measure(photographs)
     assert pictures.names == ["astronaut.png", "chelsea.png", "coffee.png"]
     assert pictures.left_out["even.png"] == "gray"
-    assert pictures.left_out["tiny.png"] == "smaller than 16 pixels"
+    assert pictures.left_out["tiny.png"] == "smaller than 32 pixels"
     assert pictures.left_out["text.jpg"] == "cannot be read (no picture of a known format)"
     assert pictures.left_out["torn.png"].startswith("cannot be read (")
 
