@@ -35,7 +35,7 @@ lint: setup ## check style, types, docstrings and spelling
 soak: setup ## run the long tests, which `test` leaves out
 	$(SCREEN) $(BIN)/python -m pytest tests/soak -m soak --timeout 7200
 
-bench: setup ## measure every table of docs/; writes bench/results/
+bench: setup ## measure speed; writes bench/results/
 	@for script in bench/[!_]*.py; do echo "$$script"; $(SCREEN) $(BIN)/python "$$script" || exit 1; done
 
 clean: ## remove caches and builds; .venv stays
@@ -44,7 +44,7 @@ clean: ## remove caches and builds; .venv stays
 
 $(STAMP): pyproject.toml constraints.txt | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
-	$(BIN)/python -m pip install --constraint constraints.txt --editable '.[all]' --group test --group lint
+	$(BIN)/python -m pip install --constraint constraints.txt --editable '.[all]' --group docs --group test --group lint
 	@touch $@
 
 $(BIN)/python:

@@ -1,7 +1,6 @@
 """Tasks on worker processes, by dask.distributed: a bounded window of futures, a receipt for every task."""
 
 import logging
-import os
 import signal
 from collections.abc import Generator, Iterable, Iterator
 from itertools import islice
@@ -142,8 +141,3 @@ def _receipt(task: PageTask, outcome: LedgerLine | Exception) -> LedgerLine:
             task, "its worker died, and died again when it had no other page, perhaps of too little memory"
         )
     return failed_line(task, f"unexpected {type(outcome).__name__}: {outcome}")
-
-
-def default_workers() -> int:
-    """Number of cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

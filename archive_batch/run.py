@@ -127,9 +127,10 @@ def _finish(tasks: Sequence[PageTask], model_file: Path, workers: int | None) ->
             yield LedgerLine(task.page.id, "kept", task.page.sha256, task.settings, finished=time.time())
     gray = [task for task in tasks if not task.page.kept]
     if gray:
-        from archive_batch.engine import default_workers, run_tasks
+        from archive_batch.engine import run_tasks
+        from training.console import usable_cores
 
-        yield from run_tasks(gray, model_file, min(workers or default_workers(), len(gray)))
+        yield from run_tasks(gray, model_file, min(workers or usable_cores(), len(gray)))
 
 
 def target_status(archive: str, target: str) -> Status:

@@ -1,6 +1,7 @@
 """What the command lines share: sentences instead of tracebacks, and exit codes."""
 
 import io
+import os
 import sys
 from collections.abc import Sequence
 
@@ -64,3 +65,8 @@ def run(app: App, tokens: Sequence[str] | None = None) -> int:
 def complain(error: Exception, before: str = "") -> None:
     """Print the sentence of an error."""
     stderr.print(f"{before}{error}", markup=False, style="red")
+
+
+def usable_cores() -> int:
+    """Number of cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

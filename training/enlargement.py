@@ -29,7 +29,7 @@ REGULARISATION = np.float32(100)  # of the fit, in units of L* squared: lightnes
 
 @dataclass(frozen=True, slots=True)
 class Grids:
-    """What enlargement needs of a map; computed once, small.
+    """What enlargement needs of a map, on its own grids.
 
     Attributes
     ----------

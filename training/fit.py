@@ -1,7 +1,7 @@
 """Training: the generator alone first, then against the discriminator; exact to resume.
 
-The order is that of the seed method: G* = arg min_G max_D L_cGAN(G, D) + lambda L_L1(G), the generator pretrained
-before the adversarial stage. Schedules count samples, not steps.
+The order is that of pix2pix, G* = arg min_G max_D L_cGAN(G, D) + lambda L_L1(G) (Isola et al. 2017), with the generator
+pretrained before the adversarial stage. Schedules count samples, not steps.
 """
 
 import copy
@@ -64,7 +64,7 @@ class Trainer:
             copy.deepcopy(generator).requires_grad_(False),
             discriminator,
             torch.optim.AdamW(generator.parameters(), weight_decay=settings.weight_decay),
-            # beta1 0.5 as in the seed method, which found 0.9 unstable for the discriminator
+            # beta1 0.5 as in pix2pix, for the discriminator
             torch.optim.AdamW(discriminator.parameters(), betas=(0.5, 0.999), weight_decay=settings.weight_decay),
         )
 

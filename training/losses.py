@@ -1,4 +1,4 @@
-"""The losses of the design's equation, G* = arg min_G max_D L_cGAN(G, D) + lambda L_L1(G), and of the other outputs.
+"""The losses of pix2pix, G* = arg min_G max_D L_cGAN(G, D) + lambda L_L1(G) [1]_, and of the other outputs.
 
 References
 ----------

@@ -1,6 +1,6 @@
 """The networks: a U-Net generator with a choice of encoder, and the patch discriminator.
 
-The seed method is pix2pix [1]_: the generator sees lightness (and hints) and gives chroma; the discriminator sees
+The method is pix2pix [1]_: the generator sees lightness (and hints) and gives chroma; the discriminator sees
 lightness and chroma together and judges patches. The generator has two further outputs: how sure it is, and which
 colours would be plausible.
 

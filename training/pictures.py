@@ -1,6 +1,5 @@
 """The road of a picture file: from gray to colour, and back."""
 
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from training.color import gray
+from training.console import usable_cores
 from training.errors import InputFileError, SettingsError
 from training.formats.page import Page
 from training.gray_page import gray_plane, plane_kind
@@ -184,7 +184,7 @@ class _Road:
         source, options = self.pages[index], self.options
         hints = hints_of_plane(options.hints, index)
         chroma = self.colorizer.predict(source.plane, hints, options.seed, window).with_saturation(options.saturation)
-        rgb = chroma.render(source.plane, bits=options.bits, threads=os.cpu_count() or 1)
+        rgb = chroma.render(source.plane, bits=options.bits, threads=usable_cores())
         notes = [source.note, window.note, *source.page.notes, None if self.reversible else JPEG_NOTE]
         if nan_pixels := chroma.record.get("nan_pixels"):
             notes.append(f"{nan_pixels} pixels are no numbers (NaN): black")

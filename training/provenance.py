@@ -9,7 +9,7 @@ References
 import hashlib
 import json
 import xml.etree.ElementTree as ET
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 from xml.sax.saxutils import escape
@@ -55,7 +55,6 @@ def provenance_record(
     source_sha256: str,
     page: int = 0,
     window: Mapping[str, object] | None = None,
-    flags: Sequence[str] = (),
     result_sha256: str | None = None,
     **more: object,
 ) -> dict[str, Any]:
@@ -73,8 +72,6 @@ def provenance_record(
         Of that file, counted from 0.
     window
         From stored values to gray, as of `Window.to_dict`.
-    flags
-        What was noticed: out of domain, text, blank.
     result_sha256
         Of the pixels of the result (see `sha256_pixels`).
     **more
@@ -92,7 +89,6 @@ def provenance_record(
         "source": {"file": _file_name(source), "sha256": source_sha256, "page": page},
         "result": {"pixels_sha256": result_sha256} if result_sha256 else None,
         "window": window,
-        "flags": list(flags),
         "colour": {key: _file_name(value) if key == "model" else value for key, value in chroma_record.items()},
         **more,
     }

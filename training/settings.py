@@ -33,7 +33,7 @@ class Settings(_Frozen):
     """Everything that decides a training.
 
     Losses are added with their weights: `l1_weight` times the mean absolute error of a* and b* divided by 110 (lambda
-    of the design's equation), `scale_weight`, `distribution_weight`, and each stage's `adversarial`.
+    in pix2pix's equation 4), `scale_weight`, `distribution_weight`, and each stage's `adversarial`.
     """
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]

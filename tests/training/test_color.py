@@ -101,7 +101,7 @@ def test_tables_have_the_same_bytes_on_every_machine(name):
     assert hashlib.sha256(table.tobytes()).hexdigest() == TABLES[name]
 
 
-def test_the_luminance_weights_are_those_of_the_design():
+def test_the_luminance_weights_are_those_of_the_standard_to_seven_digits():
     np.testing.assert_allclose(color.LUMINANCE_WEIGHTS, WEIGHTS, rtol=1e-12)
     assert color.luminance_weights().sum() == 2**color.WEIGHT_BITS
 

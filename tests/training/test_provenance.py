@@ -51,14 +51,13 @@ def record(**more) -> dict:
 
 
 def test_the_record_says_what_made_the_colour_from_what():
-    made = record(result_sha256="ef" * 32, flags=("text",), window={"lo": 0.0, "hi": 255.0})
+    made = record(result_sha256="ef" * 32, window={"lo": 0.0, "hi": 255.0})
     assert made["statement"] == SENTENCE
     assert "inferred by a machine" in SENTENCE
     assert made["digital_source_type"] == SOURCE_TYPE
     assert made["tool"] == f"napari-colorize {__version__}"
     assert made["source"] == {"file": "plate 7.tif", "sha256": "cd" * 32, "page": 2}
     assert made["result"] == {"pixels_sha256": "ef" * 32}
-    assert made["flags"] == ["text"]
     assert made["colour"]["model"] == "photo.safetensors"
     assert made["colour"]["hints"][0]["source"] == "uniform roll, 1907"
     assert made["colour"]["saturation"] == 1.25
