@@ -13,6 +13,7 @@ import numpy as np
 from numba import njit
 
 from training.color import (
+    FRACTION_BITS,
     LAB_DELTA,
     WHITE,
     XYZ_TO_RGB,
@@ -26,6 +27,8 @@ from training.reversible import BISECTIONS, GAMUT_TOLERANCE, code_edges
 
 _ZERO, _HALF, _ONE = np.float32(0), np.float32(0.5), np.float32(1)
 _HUNDRED_SIXTEEN, _SIXTEEN, _FIVE_HUNDRED, _TWO_HUNDRED = (np.float32(v) for v in (116, 16, 500, 200))
+_UNIT = 2.0**FRACTION_BITS
+_BLOCK = 64  # pixels that are checked side by side
 _CODE_BINS = {8: 1 << 12, 16: 1 << 17}  # over the root of linear light, where codes lie evenly enough
 
 
@@ -53,13 +56,30 @@ CONSTANTS = Constants(
 
 
 class Tables(NamedTuple):
-    """What the kernel looks up for each gray code, or for linear light."""
+    """What the kernel looks up.
+
+    Attributes
+    ----------
+    lightness : ndarray of float32, shape (codes,)
+        L* of each gray.
+    first_code : ndarray of uint16, shape (bins,)
+        Lowest code that linear light in a bin rounds to; bins are narrower than codes, so it is this or the next.
+    next_edge : ndarray of float32, shape (bins,)
+        Linear light from where it is the next.
+    linear : ndarray of int64, shape (codes,)
+        Linear light of each code.
+    least, most : ndarray of int64, shape (codes,)
+        Luminances that round to each gray.
+    weights : ndarray of int64, shape (3,)
+        Of red, green and blue in the luminance.
+    """
 
     lightness: np.ndarray
-    edges: np.ndarray
     first_code: np.ndarray
+    next_edge: np.ndarray
     linear: np.ndarray
-    bounds: np.ndarray
+    least: np.ndarray
+    most: np.ndarray
     weights: np.ndarray
 
 
@@ -68,15 +88,17 @@ def tables(bits: int) -> Tables:
     """The tables of a depth."""
     edges = np.append(code_edges(bits), np.float32(np.inf))
     bins = _CODE_BINS[bits]
-    # a little below the bin, in case its root was rounded up: the kernel steps up from here
+    # a little below the bin, in case its root was rounded up
     lowest = np.square(np.arange(bins) / (bins - 1)) * (1 - 1e-6)
-    first_code = np.searchsorted(edges, lowest.astype(np.float32), side="right").astype(np.int32)
+    first_code = np.searchsorted(edges, lowest.astype(np.float32), side="right")
+    least, most = luminance_bounds(bits).T.copy()
     return Tables(
         lightness_of_gray(bits),
-        edges,
-        first_code,
+        first_code.astype(np.uint16),
+        edges[first_code],
         linear_table(bits),
-        luminance_bounds(bits),
+        least,
+        most,
         luminance_weights(),
     )
 
@@ -91,7 +113,7 @@ def compile_all() -> None:
 
 def render_band(
     gray_code: np.ndarray, grid: Grids, y: Taps, x: Taps, fine_y: Taps, fine_x: Taps, table: Tables, rgb: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
+) -> None:
     """Render a band of rows.
 
     Parameters
@@ -106,15 +128,8 @@ def render_band(
         Of the depth.
     rgb : ndarray of the dtype of `gray_code`, shape (Y, X, 3)
         Receives the result.
-
-    Returns
-    -------
-    place : ndarray of int64, shape (N, 2)
-        Row and column of the pixels whose gray is not yet the given one.
-    linear : ndarray of float32, shape (N, 3)
-        Linear sRGB wished there.
     """
-    return _render(
+    _render(
         gray_code,
         grid.ab,
         grid.slope,
@@ -144,9 +159,12 @@ def _compiled(**options: Any) -> Callable[[Callable], Callable]:
 
 
 def _run_starts(near: np.ndarray) -> np.ndarray:
-    """First pixels of the runs that share their cells, and one past the last pixel."""
+    """First pixels of the runs that share their cells, and one past the last pixel.
+
+    Unsigned: for an index that may be negative the compiler would look at each, and not use wide registers.
+    """
     changes = np.flatnonzero((np.diff(near, axis=1) != 0).any(axis=0)) + 1
-    return np.concatenate([[0], changes, [near.shape[1]]]).astype(np.int64)
+    return np.concatenate([[0], changes, [near.shape[1]]]).astype(np.uint64)
 
 
 @_compiled()
@@ -158,9 +176,9 @@ def _render(gray_code, ab, slope, mean, low, high, y, x, fine_y, fine_x, table, 
     row_low, row_high = np.empty(low.shape[1], np.float32), np.empty(low.shape[1], np.float32)
     lightness, beyond = np.empty(columns, np.float32), np.empty(columns, np.float32)
     a, b = np.empty(columns, np.float32), np.empty(columns, np.float32)
-    linear, bins = np.empty((3, columns), np.float32), np.empty((3, columns), np.int32)
-    work, outside = np.empty((7, columns), np.float32), np.empty(columns + 1, np.int32)
-    place, wish = [(0, 0) for _ in range(0)], [(_ZERO, _ZERO, _ZERO) for _ in range(0)]
+    linear, bins = np.empty((3, columns), np.float32), np.empty((3, columns), np.uint32)
+    codes = np.empty((3, columns), np.uint16)
+    work, outside = np.empty((7, columns), np.float32), np.empty(columns + 1, np.uint32)
     for i in range(rows):
         _cubic_row(ab[0], y[0], y[1], i, row_a)
         _cubic_row(ab[1], y[0], y[1], i, row_b)
@@ -176,22 +194,9 @@ def _render(gray_code, ab, slope, mean, low, high, y, x, fine_y, fine_x, table, 
         _linear_rgb_row(lightness, a, b, constants, linear)
         _fit_to_gamut(lightness, a, b, constants, linear, work, outside)
         _find_bins(linear, np.float32(len(table.first_code) - 1), bins)
-        for j in range(columns):
-            r = _nearest_code(linear[0, j], bins[0, j], table.first_code, table.edges)
-            g = _nearest_code(linear[1, j], bins[1, j], table.first_code, table.edges)
-            v = _nearest_code(linear[2, j], bins[2, j], table.first_code, table.edges)
-            rgb[i, j, 0], rgb[i, j, 1], rgb[i, j, 2] = r, g, v
-            weights, light = table.weights, table.linear
-            luminance = light[r] * weights[0] + light[g] * weights[1] + light[v] * weights[2]
-            code = gray_code[i, j]
-            if luminance < table.bounds[code, 0] or luminance > table.bounds[code, 1]:
-                place.append((i, j))
-                wish.append((linear[0, j], linear[1, j], linear[2, j]))
-    places, wishes = np.empty((len(place), 2), np.int64), np.empty((len(wish), 3), np.float32)
-    for n in range(len(place)):
-        places[n, 0], places[n, 1] = place[n]
-        wishes[n, 0], wishes[n, 1], wishes[n, 2] = wish[n]
-    return places, wishes
+        _round_to_codes(linear, bins, table.first_code, table.next_edge, codes)
+        _store_row(codes, rgb[i])
+        _mend_row(codes, linear, gray_code[i], table, rgb[i])
 
 
 @_compiled()
@@ -224,20 +229,28 @@ def _clip_to_range(lightness, low, high, near, weight, starts, out):  # type: ig
 
 @_compiled()
 def _enlarge_row(row_a, row_b, slope_a, slope_b, mean, clipped, near, cubic, linear, starts, a, b):  # type: ignore[no-untyped-def]
+    """Each sum in a loop of its own: with more arrays in a loop the compiler leaves wide registers aside."""
+    w0, w1 = linear[0], linear[1]
+    for s in range(len(starts) - 1):
+        left, right = near[1, starts[s]], near[2, starts[s]]
+        m1, m2 = mean[left], mean[right]
+        for j in range(starts[s], starts[s + 1]):
+            clipped[j] = clipped[j] - (w0[j] * m1 + w1[j] * m2)
+    _enlarge_plane_row(row_a, slope_a, clipped, near, cubic, linear, starts, a)
+    _enlarge_plane_row(row_b, slope_b, clipped, near, cubic, linear, starts, b)
+
+
+@_compiled()
+def _enlarge_plane_row(row, slope, beyond, near, cubic, linear, starts, out):  # type: ignore[no-untyped-def]
     c0, c1, c2, c3 = cubic[0], cubic[1], cubic[2], cubic[3]
     w0, w1 = linear[0], linear[1]
     for s in range(len(starts) - 1):
         n0, n1, n2, n3 = near[0, starts[s]], near[1, starts[s]], near[2, starts[s]], near[3, starts[s]]
-        a0, a1, a2, a3 = row_a[n0], row_a[n1], row_a[n2], row_a[n3]
-        b0, b1, b2, b3 = row_b[n0], row_b[n1], row_b[n2], row_b[n3]
-        m1, m2 = mean[n1], mean[n2]
-        p1, p2, q1, q2 = slope_a[n1], slope_a[n2], slope_b[n1], slope_b[n2]
+        r0, r1, r2, r3 = row[n0], row[n1], row[n2], row[n3]
+        s1, s2 = slope[n1], slope[n2]
         for j in range(starts[s], starts[s + 1]):
-            beyond = clipped[j] - (w0[j] * m1 + w1[j] * m2)
-            wide_a = c0[j] * a0 + c1[j] * a1 + c2[j] * a2 + c3[j] * a3
-            wide_b = c0[j] * b0 + c1[j] * b1 + c2[j] * b2 + c3[j] * b3
-            a[j] = wide_a + (w0[j] * p1 + w1[j] * p2) * beyond
-            b[j] = wide_b + (w0[j] * q1 + w1[j] * q2) * beyond
+            wide = c0[j] * r0 + c1[j] * r1 + c2[j] * r2 + c3[j] * r3
+            out[j] = wide + (w0[j] * s1 + w1[j] * s2) * beyond[j]
 
 
 @_compiled(inline="always")
@@ -312,9 +325,69 @@ def _find_bins(linear, scale, bins):  # type: ignore[no-untyped-def]
             bins[c, j] = np.int32(np.sqrt(min(max(linear[c, j], _ZERO), _ONE)) * scale)
 
 
-@_compiled(inline="always")
-def _nearest_code(linear, bin_, first_code, edges):  # type: ignore[no-untyped-def]
-    code = first_code[bin_]
-    while linear >= edges[code]:
-        code += 1
-    return code
+@_compiled()
+def _round_to_codes(linear, bins, first_code, next_edge, codes):  # type: ignore[no-untyped-def]
+    for c in range(3):
+        for j in range(linear.shape[1]):
+            codes[c, j] = first_code[bins[c, j]] + (linear[c, j] >= next_edge[bins[c, j]])
+
+
+@_compiled()
+def _store_row(codes, rgb):  # type: ignore[no-untyped-def]
+    for j in range(len(rgb)):
+        rgb[j, 0], rgb[j, 1], rgb[j, 2] = codes[0, j], codes[1, j], codes[2, j]
+
+
+@_compiled()
+def _mend_row(codes, linear, gray_code, table, rgb):  # type: ignore[no-untyped-def]
+    """Mend the pixels that have not their gray; they are rare, and blocks are counted faster than pixels are asked."""
+    red, green, blue = codes[0], codes[1], codes[2]
+    for start in range(0, len(gray_code), _BLOCK):
+        block = slice(start, start + _BLOCK)
+        if _count_broken(red[block], green[block], blue[block], gray_code[block], table):
+            for j in range(start, min(start + _BLOCK, len(gray_code))):
+                one = slice(j, j + 1)
+                if _count_broken(red[one], green[one], blue[one], gray_code[one], table):
+                    rgb[j, 0], rgb[j, 1], rgb[j, 2] = _mend(codes[:, j], linear[:, j], gray_code[j], table)
+
+
+@_compiled()
+def _count_broken(red, green, blue, gray_code, table):  # type: ignore[no-untyped-def]
+    light, least, most = table.linear, table.least, table.most
+    of_red, of_green, of_blue = table.weights[0], table.weights[1], table.weights[2]
+    count = 0
+    for j in range(len(gray_code)):
+        luminance = light[red[j]] * of_red + light[green[j]] * of_green + light[blue[j]] * of_blue
+        count += (luminance < least[gray_code[j]]) | (luminance > most[gray_code[j]])
+    return count
+
+
+@_compiled()
+def _mend(codes, linear, gray_code, table):  # type: ignore[no-untyped-def]
+    """As `training.reversible.mend`, for one pixel."""
+    light, weights, top = table.linear, table.weights, np.int64(len(table.linear) - 1)
+    red = _fractional_code(np.int64(codes[0]), linear[0], light)
+    green = _fractional_code(np.int64(codes[1]), linear[1], light)
+    blue = _fractional_code(np.int64(codes[2]), linear[2], light)
+    gray = np.int64(gray_code)
+    best_red, best_green, best_blue, nearest = gray, gray, gray, np.inf
+    for step_red in (0, -1, 1):
+        for step_green in (0, -1, 1):
+            for step_blue in (0, -1, 1):
+                r = min(max(np.int64(codes[0]) + step_red, 0), top)
+                g = min(max(np.int64(codes[1]) + step_green, 0), top)
+                b = min(max(np.int64(codes[2]) + step_blue, 0), top)
+                luminance = light[r] * weights[0] + light[g] * weights[1] + light[b] * weights[2]
+                if table.least[gray] <= luminance <= table.most[gray]:
+                    dr, dg, db = r - red, g - green, b - blue
+                    along = dr + dg + db
+                    distance = dr * dr + dg * dg + db * db - along * along / 3
+                    if distance < nearest:
+                        best_red, best_green, best_blue, nearest = r, g, b, distance
+    return best_red, best_green, best_blue
+
+
+@_compiled()
+def _fractional_code(code, linear, light):  # type: ignore[no-untyped-def]
+    lower = min(max(code - (linear < light[code] / _UNIT), 0), len(light) - 2)
+    return lower + (linear - light[lower] / _UNIT) / (light[lower + 1] / _UNIT - light[lower] / _UNIT)

@@ -4,16 +4,16 @@ A pixel of the result depends on its own gray value, its position and the map al
 the crop of the whole, bit for bit.
 """
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 
 from training.chroma_map import ChromaMap
-from training.enlargement import Grids, grids, taps
+from training.enlargement import grids, taps
 from training.errors import PlaneError, SettingsError
 from training.plane import ArrayLike, check_plane, row_bands
-from training.reversible import mend
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,35 +79,31 @@ def render(
     if bits not in (8, 16):
         raise SettingsError(f"a result has 8 or 16 bits, not {bits}")
     rgb = np.empty((bottom - top, columns[1] - columns[0], 3), f"uint{bits}")
-    grid = grids(chroma)
-
-    def render_rows(rows: tuple[int, int]) -> None:
-        gray_code = chroma.window.apply(np.asarray(plane[slice(*rows), slice(*columns)]), bits)
-        _render_rows(gray_code, grid, shape, rows, columns, rgb[rows[0] - top : rows[1] - top])
-
+    render_rows = _row_renderer(chroma, plane, columns, bits)
+    bands = row_bands(plane, top, bottom)
     with ThreadPoolExecutor(threads) as pool:
-        list(pool.map(render_rows, row_bands(plane, top, bottom)))  # list: errors are raised here
+        # list: errors are raised here
+        list(pool.map(render_rows, bands, [rgb[start - top : stop - top] for start, stop in bands]))
     return rgb
 
 
-def _render_rows(
-    gray_code: np.ndarray,
-    grid: Grids,
-    shape: tuple[int, int],
-    rows: tuple[int, int],
-    columns: tuple[int, int],
-    rgb: np.ndarray,
-) -> None:
-    """Render the windowed gray of a rectangle of a level into `rgb`."""
+def _row_renderer(
+    chroma: ChromaMap, plane: ArrayLike, columns: tuple[int, int], bits: int
+) -> Callable[[tuple[int, int], np.ndarray], None]:
+    """What renders a band of rows, from the first to one past the last, into an array."""
     from training.kernels import render_band, tables  # numba takes most of a second to import
 
-    bits = gray_code.dtype.itemsize * 8
-    y, x = (taps(*part, side, cells) for part, side, cells in zip((rows, columns), shape, grid.mean.shape))
-    fine_y, fine_x = (taps(*part, side, cells) for part, side, cells in zip((rows, columns), shape, grid.low.shape))
-    place, linear = render_band(gray_code, grid, y, x, fine_y, fine_x, tables(bits), rgb)
-    if len(place):
-        broken = tuple(place.T)
-        rgb[broken] = mend(rgb[broken].astype(np.int64), linear, gray_code[broken], bits)
+    height, width = plane.shape
+    grid, table = grids(chroma), tables(bits)
+    rows_of_grid, columns_of_grid = grid.mean.shape
+    x, fine_x = (taps(*columns, width, cells) for cells in (columns_of_grid, 2 * columns_of_grid))
+
+    def render_rows(rows: tuple[int, int], rgb: np.ndarray) -> None:
+        y, fine_y = (taps(*rows, height, cells) for cells in (rows_of_grid, 2 * rows_of_grid))
+        gray_code = chroma.window.apply(np.asarray(plane[slice(*rows), slice(*columns)]), bits)
+        render_band(gray_code, grid, y, x, fine_y, fine_x, table, rgb)
+
+    return render_rows
 
 
 def _bounds(part: slice, side: int) -> tuple[int, int]:

@@ -1,7 +1,7 @@
 """Reversible rounding: from a wished colour to sRGB codes whose gray is exactly the given one, in plain NumPy.
 
 This is the definition; `training.kernels` does the same for every pixel of a picture, fast, and is tested to give the
-same bits. Only `mend`, for the one pixel in some thousands that plain rounding leaves wrong, is used by both.
+same bits.
 """
 
 from functools import cache

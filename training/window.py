@@ -63,11 +63,15 @@ class Window:
         Returns
         -------
         ndarray of uint8 or uint16, same shape
-            round(v * 255) or round(v * 65535).
+            round(v * 255) or round(v * 65535); `plane` itself where these are its numbers.
         """
         plane = np.asarray(plane)
         if plane.dtype.newbyteorder("=") in (np.uint8, np.uint16):
-            return self._codes(np.arange(np.iinfo(plane.dtype).max + 1), bits)[plane]
+            raw = np.arange(np.iinfo(plane.dtype).max + 1)
+            codes = self._codes(raw, bits)
+            # an ordinary scan is gray already, and looking each pixel up costs as much as half a render
+            same = codes.dtype == plane.dtype and np.array_equal(codes, raw)
+            return plane if same else codes[plane]
         return self._codes(plane, bits)
 
     def _codes(self, raw: np.ndarray, bits: int) -> np.ndarray:
