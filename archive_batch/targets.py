@@ -21,7 +21,8 @@ from training.rendering import Region
 __all__ = ["load_map", "make_target", "open_gray", "open_rgb", "target_identity", "write_map", "write_rgb"]
 
 PROVENANCE = "provenance"
-_MAP_NAME = {"chroma": "", "rgb": "/chroma"}  # under the page
+MAP = "map"
+_MAP_GROUP = {"chroma": "", "rgb": "/chroma"}  # under the page
 
 
 def make_target(location: Location, identity: Identity) -> zarr.Group:
@@ -67,21 +68,22 @@ def load_map(target: Location, page_id: str) -> ChromaMap:
     ------
     InputFileError
         If the target has no such page.
+    MapFileError
+        If the map is damaged.
     """
     root = open_root(target, "target")
-    group = root.get(page_path(page_id) + _MAP_NAME[target_identity(root).mode])
-    if not isinstance(group, zarr.Group):
+    found = root.get(f"{page_path(page_id)}{_MAP_GROUP[target_identity(root).mode]}/{MAP}")
+    if not isinstance(found, zarr.Array):
         raise InputFileError(f"{target} has no page {page_id}: archive-batch status tells what became of it")
-    arrays = {name: np.asarray(array[...]) for name, array in group.arrays()}
-    return ChromaMap.from_parts(arrays, dict(group.attrs))
+    return ChromaMap.from_bytes(np.asarray(found[...]).tobytes())
 
 
 def write_map(root: zarr.Group, path: str, chroma: ChromaMap, provenance: dict[str, Any] | None = None) -> str:
-    """Write a colour map as a group of small arrays; its SHA-256 comes back."""
-    record = {PROVENANCE: provenance} if provenance else {}
-    root.create_group(path, overwrite=True, attributes={**chroma.metadata(), **record})
-    for name, array in chroma.arrays().items():
-        root.create_array(f"{path}/{name}", data=array, chunks=array.shape)
+    """Write a colour map, the bytes of its file as an array in a group; the SHA-256 of what it says comes back."""
+    data = np.frombuffer(chroma.to_bytes(), np.uint8)
+    root.create_group(path, overwrite=True, attributes={PROVENANCE: provenance} if provenance else {})
+    # they are compressed already
+    root.create_array(f"{path}/{MAP}", data=data, chunks=data.shape, compressors=None)
     return combined_sha256([sha256_pixels(array) for array in chroma.arrays().values()])
 
 

@@ -1,6 +1,15 @@
-"""ChromaMap: the colour of one plane, small; the only thing that passes from prediction to rendering."""
+"""ChromaMap: the colour of one plane, small; the only thing that passes from prediction to rendering.
+
+Its file is a safetensors file. Each array is one plane in it, rows of further axes below each other, coded by JPEG-LS
+[1]_, the lossless image code that leaves the fewest bytes of small pictures without training.
+
+References
+----------
+.. [1] Weinberger, Seroussi and Sapiro, "The LOCO-I lossless image compression algorithm", IEEE TIP 2000; ISO 14495-1.
+"""
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -17,12 +26,14 @@ if TYPE_CHECKING:
     from training.plane import ArrayLike
     from training.rendering import Region
 
-MAP_FORMAT = "napari-colorize chroma map 1"
-AB_STEP = 0.5  # of the stored a*, b*
-UNCERTAINTY_STEP = 0.25  # of the stored uncertainty
+MAP_FORMAT = "napari-colorize chroma map 2"
+AB_STEP = 1.0  # of the stored a*, b*
+UNCERTAINTY_STEP = 0.5  # of the stored uncertainty
+DISTRIBUTION_STRIDE = 8  # of the small lightness
 LARGEST_MAP_BYTES = 64_000_000
+LARGEST_GRID = 1 << 26  # pixels of the small lightness
 _METADATA = "chroma_map"  # key of the metadata in a file
-_ARRAYS = {"ab": np.int16, "uncertainty": np.uint8, "lightness": np.uint8}
+_TYPES = {"ab": np.int8, "uncertainty": np.uint8, "lightness": np.uint8, "distribution": np.uint8}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,16 +42,22 @@ class ChromaMap:
 
     Attributes
     ----------
-    ab : ndarray of int16, shape (2, y / 2, x / 2)
-        a* and b* in steps of 0.5, on half the grid of `lightness`.
+    ab : ndarray of int8, shape (2, y / 2, x / 2)
+        a* and b* in steps of 1, on half the grid of `lightness`.
     uncertainty : ndarray of uint8, shape (y / 2, x / 2)
-        Expected absolute error of a* and b*, in steps of 0.25.
+        Expected absolute error of a* and b*, in steps of 0.5.
     lightness : ndarray of uint8, shape (y, x)
         The small lightness that the network saw: round(L* * 2.55).
     shape : tuple of two int
         Of the plane (level 0), (Y, X).
     window : Window
         From stored values to gray.
+    distribution : ndarray of uint8, shape (bins, ceil(y / 8), ceil(x / 8)), optional
+        How likely each colour of `training.color.bin_centres` is: round(255 * sqrt(probability)).
+    wraps : bool
+        Whether the plane is a tile of a texture: after the right edge comes the left one, after the bottom the top.
+    flags : tuple of str
+        What a person should know of the plane: ``blank`` (nothing is to be seen in it).
     record : mapping
         Plain values for JSON: model and its SHA-256, working size, saturation, seed, hints, version, NaN pixels.
     """
@@ -50,23 +67,26 @@ class ChromaMap:
     lightness: np.ndarray
     shape: tuple[int, int]
     window: Window
+    distribution: np.ndarray | None = None
+    wraps: bool = False
+    flags: tuple[str, ...] = ()
     record: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        half = tuple(side // 2 for side in self.lightness.shape)
-        if len(half) != 2 or self.ab.shape != (2, *half) or self.uncertainty.shape != half:
-            raise MapFileError(
-                f"the parts of a map do not fit together: lightness {self.lightness.shape}, a*b* {self.ab.shape}, "
-                f"uncertainty {self.uncertainty.shape}"
-            )
-        for name, dtype in _ARRAYS.items():
-            array = np.array(getattr(self, name), dtype, order="C")  # stores write memory as it lies
-            array.flags.writeable = False
-            object.__setattr__(self, name, array)
+        found = {name: array.shape for name, array in self.arrays().items()}
+        bins = 0 if self.distribution is None else len(self.distribution)
+        if self.lightness.ndim != 2 or found != _shapes(self.lightness.shape, bins):
+            raise MapFileError(f"the parts of a map do not fit together: {found}")
+        for name, array in self.arrays().items():
+            own = np.array(array).astype(_TYPES[name], order="C")  # stores write memory as it lies
+            if not np.array_equal(own, array):
+                raise MapFileError(f"{name} holds values that its steps do not reach")
+            own.flags.writeable = False
+            object.__setattr__(self, name, own)
         object.__setattr__(self, "record", MappingProxyType(dict(self.record)))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self).from_parts, (self.arrays(), self.metadata())  # a read-only mapping cannot be pickled
+        return type(self).from_bytes, (self.to_bytes(),)  # a read-only mapping cannot be pickled
 
     def render(
         self, plane: "ArrayLike", region: "Region | None" = None, bits: int | None = None, *, threads: int = 1
@@ -80,52 +100,77 @@ class ChromaMap:
         """The same colours with their chroma multiplied by `factor` (0: gray)."""
         if not 0 <= factor <= 10:
             raise SettingsError(f"saturation must lie between 0 and 10, got {factor}")
-        limits = np.iinfo(np.int16)
-        ab = np.clip(np.rint(self.ab * float(factor)), limits.min, limits.max)
-        record = dict(self.record) | {"saturation": float(self.record.get("saturation", 1.0)) * factor}
-        return replace(self, ab=ab, record=record)
+        record = {"saturation": float(self.record.get("saturation", 1.0)) * factor}
+        return replace(self, ab=quantised_ab(self.ab * (AB_STEP * factor))).with_record(**record)
+
+    def with_record(self, **more: object) -> Self:
+        """The same map, with more in its record."""
+        return replace(self, record={**self.record, **more})
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """The arrays by name, for a store."""
-        return {name: getattr(self, name) for name in _ARRAYS}
+        """The arrays by name."""
+        return {name: array for name in _TYPES if (array := getattr(self, name)) is not None}
 
     def metadata(self) -> dict[str, Any]:
         """All that is no array, as plain values for JSON."""
         return {
             "format": MAP_FORMAT,
+            "grid": list(self.lightness.shape),
+            "bins": 0 if self.distribution is None else len(self.distribution),
             "shape": list(self.shape),
             "window": self.window.to_dict(),
+            "wraps": self.wraps,
+            "flags": list(self.flags),
             "record": dict(self.record),
         }
 
+    def to_bytes(self) -> bytes:
+        """The map as the bytes of its file."""
+        from imagecodecs import jpegls_encode
+        from safetensors.numpy import save
+
+        coded = {
+            name: np.frombuffer(jpegls_encode(_as_image(array)), np.uint8) for name, array in self.arrays().items()
+        }
+        # under one key: the library writes several in an order that changes
+        return save(coded, {_METADATA: json.dumps(self.metadata(), separators=(",", ":"))})
+
     @classmethod
-    def from_parts(cls, arrays: Mapping[str, np.ndarray], metadata: Mapping[str, Any]) -> Self:
-        """The inverse of `arrays` and `metadata`.
+    def from_bytes(cls, data: bytes) -> Self:
+        """The inverse of `to_bytes`.
 
         Raises
         ------
         MapFileError
-            If they do not describe a map of this version.
+            If they are no map of this version, or damaged.
         """
-        found = metadata.get("format") if isinstance(metadata, Mapping) else None
-        if found != MAP_FORMAT:
-            raise MapFileError(f"no colour map of this version: its format is {found!r}")
+        from imagecodecs import JpeglsError
+        from safetensors import SafetensorError, deserialize
+
         try:
-            height, width = (int(side) for side in metadata["shape"])
-            window = Window.from_dict(metadata["window"])
-            parts = {name: arrays[name] for name in _ARRAYS}
-            if min(height, width) < 1 or any(parts[name].dtype != dtype for name, dtype in _ARRAYS.items()):
-                raise MapFileError("the shape of its plane or a type of its arrays is not that of a colour map")
-            return cls(**parts, shape=(height, width), window=window, record=metadata["record"])
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise MapFileError(f"the colour map is incomplete or damaged ({error})") from error
+            coded = {name: bytes(entry["data"]) for name, entry in deserialize(data)}
+            length = int.from_bytes(data[:8], "little")  # of the header, which `deserialize` has checked
+            metadata = json.loads(json.loads(data[8 : 8 + length]).get("__metadata__", {}).get(_METADATA, "{}"))
+            return cls._from_parts(coded, metadata)
+        except (SafetensorError, JpeglsError, AttributeError, KeyError, TypeError, ValueError) as error:
+            raise MapFileError(f"damaged, incomplete or no colour map ({error})") from error
 
-    def to_bytes(self) -> bytes:
-        """The map as the bytes of a safetensors file."""
-        from safetensors.numpy import save
-
-        # under one key: the library writes several in an order that changes
-        return save(self.arrays(), {_METADATA: json.dumps(self.metadata())})
+    @classmethod
+    def _from_parts(cls, coded: Mapping[str, bytes], metadata: Mapping[str, Any]) -> Self:
+        if (found := metadata.get("format")) != MAP_FORMAT:
+            raise MapFileError(f"no colour map of this version: its format is {found!r}")
+        rows, columns, bins, height, width = map(int, (*metadata["grid"], metadata["bins"], *metadata["shape"]))
+        if min(rows, columns, height, width) < 1 or bins < 0 or rows * columns * max(1, bins) > LARGEST_GRID:
+            raise MapFileError(f"no colour map can have this grid and shape: {metadata['grid']}, {metadata['shape']}")
+        shapes = _shapes((rows, columns), bins)
+        return cls(
+            **{name: _from_image(coded[name], shape, _TYPES[name]) for name, shape in shapes.items()},
+            shape=(height, width),
+            window=Window.from_dict(metadata["window"]),
+            wraps=bool(metadata["wraps"]),
+            flags=tuple(map(str, metadata["flags"])),
+            record=metadata["record"],
+        )
 
     def save(self, path: str | Path, *, overwrite: bool = False) -> None:
         """Write the map to a file, whole or not at all."""
@@ -141,17 +186,42 @@ class ChromaMap:
         MapFileError
             If the file is missing, damaged or no map.
         """
-        from safetensors import SafetensorError, safe_open
-
         try:
             if Path(path).stat().st_size > LARGEST_MAP_BYTES:
-                raise MapFileError(f"{path}: larger than any colour map")
-            with safe_open(path, framework="numpy") as file:
-                metadata = json.loads((file.metadata() or {}).get(_METADATA, "{}"))
-                arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
-        except (OSError, SafetensorError, json.JSONDecodeError) as error:
-            raise MapFileError(f"{path}: cannot be read as a colour map ({error})") from error
-        try:
-            return cls.from_parts(arrays, metadata)
-        except MapFileError as error:
-            raise MapFileError(f"{path}: {error}") from error
+                raise MapFileError("larger than any colour map")
+            return cls.from_bytes(Path(path).read_bytes())
+        except (OSError, MapFileError) as error:
+            raise MapFileError(f"{path}: cannot be read as a colour map: {error}") from error
+
+
+def quantised_ab(ab: np.ndarray) -> np.ndarray:
+    """a* and b* in the steps of a map: int8."""
+    limits = np.iinfo(np.int8)
+    return np.clip(np.rint(np.divide(ab, AB_STEP)), limits.min, limits.max).astype(np.int8)
+
+
+def quantised_uncertainty(error: np.ndarray) -> np.ndarray:
+    """Expected errors in the steps of a map: uint8."""
+    return np.rint(np.clip(error / UNCERTAINTY_STEP, 0, 255)).astype(np.uint8)
+
+
+def _shapes(grid: tuple[int, ...], bins: int) -> dict[str, tuple[int, ...]]:
+    """Shapes of the arrays of a map with this small lightness."""
+    half = tuple(side // 2 for side in grid)
+    coarse = tuple(math.ceil(side / DISTRIBUTION_STRIDE) for side in grid)
+    shapes = {"ab": (2, *half), "uncertainty": half, "lightness": tuple(grid)}
+    return shapes | ({"distribution": (bins, *coarse)} if bins else {})
+
+
+def _as_image(array: np.ndarray) -> np.ndarray:
+    """The array as unsigned rows below each other; signed ones are moved up, so that zero lies amid."""
+    rows = array.reshape(-1, array.shape[-1])
+    return rows.view(np.uint8) ^ np.uint8(128) if rows.dtype == np.int8 else rows
+
+
+def _from_image(coded: bytes, shape: tuple[int, ...], dtype: type) -> np.ndarray:
+    from imagecodecs import jpegls_decode
+
+    rows = np.empty((math.prod(shape[:-1]), shape[-1]), np.uint8)
+    jpegls_decode(coded, out=rows)  # refuses a picture of another size before it takes memory
+    return ((rows ^ np.uint8(128)).view(dtype) if dtype == np.int8 else rows).reshape(shape)

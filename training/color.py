@@ -35,6 +35,7 @@ LUMINANCE_WEIGHTS = RGB_TO_XYZ[1]
 LAB_EPSILON = 216 / 24389
 LAB_KAPPA = 24389 / 27
 LAB_DELTA = 6 / 29
+BIN_STEP = 10  # of colour distributions, in a* and b*
 
 FRACTION_BITS = 30  # of linear light in the integer tables: 1.0 is 2**30
 WEIGHT_BITS = 24  # of the luminance weights: their sum is 2**24 exactly
@@ -79,6 +80,14 @@ def srgb_to_lab(rgb: np.ndarray) -> np.ndarray:
     f = np.where(relative > LAB_EPSILON, np.cbrt(relative), (LAB_KAPPA * relative + 16) / 116)
     lightness = 116 * f[..., 1] - 16
     return np.stack([lightness, 500 * (f[..., 0] - f[..., 1]), 200 * (f[..., 1] - f[..., 2])], -1).astype(np.float32)
+
+
+@cache
+def bin_centres() -> np.ndarray:
+    """Centres of the bins of (a*, b*) that sRGB reaches, on a grid of 10: float32, shape (bins, 2)."""
+    side = np.linspace(0, 1, 33, dtype=np.float32)
+    lab = srgb_to_lab(np.stack(np.meshgrid(side, side, side), -1).reshape(-1, 3))
+    return np.unique(np.rint(lab[:, 1:] / BIN_STEP), axis=0).astype(np.float32) * BIN_STEP
 
 
 def lab_to_srgb(lab: np.ndarray) -> np.ndarray:

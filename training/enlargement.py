@@ -41,6 +41,8 @@ class Grids:
         L* on the grid of `ab`.
     low, high : ndarray of float32, shape (2 y, 2 x)
         Range of L* around each pixel of the small lightness.
+    wraps : bool
+        Whether what follows an edge is the opposite one.
     """
 
     ab: np.ndarray
@@ -48,30 +50,50 @@ class Grids:
     mean: np.ndarray
     low: np.ndarray
     high: np.ndarray
+    wraps: bool
 
 
-def grids(chroma: ChromaMap) -> Grids:
-    """The grids of a map. Sums are formed in one order, so they are the same bits everywhere."""
-    ab = chroma.ab.astype(np.float32) * np.float32(AB_STEP)
-    lightness = chroma.lightness.astype(np.float32) / np.float32(2.55)
-    mean = reduce(np.add, [lightness[y::2, x::2] for y in range(2) for x in range(2)]) / np.float32(4)
-    around = _box_mean(mean)
-    variance = _box_mean(mean * mean) - around * around
-    covariance = np.stack([_box_mean(plane * mean) - _box_mean(plane) * around for plane in ab])
+def grids(ab: np.ndarray, lightness: np.ndarray, *, wraps: bool = False) -> Grids:
+    """The grids of a map. Sums are formed in one order, so they are the same bits everywhere.
+
+    Parameters
+    ----------
+    ab : ndarray of float32, shape (2, y, x)
+        a* and b*.
+    lightness : ndarray of uint8, shape (2 y, 2 x)
+        The small lightness.
+    wraps : bool
+        Whether what follows an edge is the opposite one, as in a texture; otherwise the edge is repeated.
+    """
+    light = lightness.astype(np.float32) / np.float32(2.55)
+    mean = halved(light)
+    around = _box_mean(mean, wraps)
+    variance = _box_mean(mean * mean, wraps) - around * around
+    covariance = np.stack([_box_mean(plane * mean, wraps) - _box_mean(plane, wraps) * around for plane in ab])
     slope = covariance / (variance + REGULARISATION)
-    return Grids(ab, slope, mean, _around(lightness, np.minimum), _around(lightness, np.maximum))
+    return Grids(ab, slope, mean, _around(light, np.minimum, wraps), _around(light, np.maximum, wraps), wraps)
 
 
-def _around(plane: np.ndarray, combine: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> np.ndarray:
-    """Each pixel combined with its eight neighbours; the border is repeated."""
+def grids_of_map(chroma: ChromaMap) -> Grids:
+    """The grids of a colour map."""
+    return grids(chroma.ab.astype(np.float32) * np.float32(AB_STEP), chroma.lightness, wraps=chroma.wraps)
+
+
+def halved(plane: np.ndarray) -> np.ndarray:
+    """Means of 2 x 2 pixels: float32, of even sides."""
+    return reduce(np.add, [plane[y::2, x::2] for y in range(2) for x in range(2)]) / np.float32(4)
+
+
+def _around(plane: np.ndarray, combine: Callable[[np.ndarray, np.ndarray], np.ndarray], wraps: bool) -> np.ndarray:
+    """Each pixel combined with its eight neighbours."""
     height, width = plane.shape
-    padded = np.pad(plane, 1, mode="edge")
+    padded = np.pad(plane, 1, mode="wrap" if wraps else "edge")
     shifted = [padded[y : y + height, x : x + width] for y in range(3) for x in range(3)]
     return np.ascontiguousarray(reduce(combine, shifted))
 
 
-def _box_mean(plane: np.ndarray) -> np.ndarray:
-    return _around(plane, np.add) / np.float32(9)
+def _box_mean(plane: np.ndarray, wraps: bool) -> np.ndarray:
+    return _around(plane, np.add, wraps) / np.float32(9)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +103,7 @@ class Taps:
     Attributes
     ----------
     near : ndarray of int64, shape (4, pixels)
-        Grid cells before and after each pixel, two and two; at the borders the last one is repeated.
+        Grid cells before and after each pixel, two and two.
     cubic : ndarray of float32, shape (4, pixels)
         Weights of cubic convolution ([1]_, with a = -1/2).
     linear : ndarray of float32, shape (2, pixels)
@@ -93,8 +115,8 @@ class Taps:
     linear: np.ndarray
 
 
-def taps(start: int, stop: int, side: int, cells: int) -> Taps:
-    """Taps of the pixels start..stop of a side that is laid over so many cells."""
+def taps(start: int, stop: int, side: int, cells: int, *, wraps: bool) -> Taps:
+    """Taps of the pixels start..stop of a side that is laid over so many cells; beyond, as `grids` has it."""
     position = (np.arange(start, stop) + 0.5) * cells / side - 0.5
     first = np.floor(position).astype(np.int64)
     t = position - first
@@ -104,7 +126,8 @@ def taps(start: int, stop: int, side: int, cells: int) -> Taps:
         ((4 - 3 * t) * t + 1) * t / 2,
         (t - 1) * t * t / 2,
     ]
-    near = np.clip(first + np.arange(-1, 3)[:, None], 0, cells - 1)
+    near = first + np.arange(-1, 3)[:, None]
+    near = near % cells if wraps else np.clip(near, 0, cells - 1)
     return Taps(near, np.stack(cubic).astype(np.float32), np.stack([1 - t, t]).astype(np.float32))
 
 
@@ -131,8 +154,10 @@ def enlarge(
     b : ndarray of float32, shape (rows, columns)
         b*, likewise.
     """
-    y, x = (taps(*part, side, cells) for part, side, cells in zip((rows, columns), shape, grid.mean.shape))
-    fine_y, fine_x = (taps(*part, side, cells) for part, side, cells in zip((rows, columns), shape, grid.low.shape))
+    (y, fine_y), (x, fine_x) = (
+        [taps(*part, side, cells * factor, wraps=grid.wraps) for factor in (1, 2)]
+        for part, side, cells in zip((rows, columns), shape, grid.mean.shape)
+    )
     low, high = (_linear(plane, fine_y, fine_x) for plane in (grid.low, grid.high))
     beyond = np.minimum(np.maximum(lightness, low), high) - _linear(grid.mean, y, x)
     a, b = (_cubic(ab, y, x) + _linear(slope, y, x) * beyond for ab, slope in zip(grid.ab, grid.slope))

@@ -22,7 +22,7 @@ from training.color import (
     luminance_bounds,
     luminance_weights,
 )
-from training.enlargement import Grids, Taps, taps
+from training.enlargement import Grids, Taps, grids, taps
 from training.reversible import BISECTIONS, GAMUT_TOLERANCE, code_edges
 
 _ZERO, _HALF, _ONE = np.float32(0), np.float32(0.5), np.float32(1)
@@ -105,8 +105,8 @@ def tables(bits: int) -> Tables:
 
 def compile_all() -> None:
     """Compile the kernels for both depths, or find them on disk; many processes at once had better find them."""
-    grid = Grids(*(np.zeros(shape, np.float32) for shape in ((2, 1, 1), (2, 1, 1), (1, 1), (2, 2), (2, 2))))
-    one, two = taps(0, 1, 1, 1), taps(0, 1, 1, 2)
+    grid = grids(np.zeros((2, 1, 1), np.float32), np.zeros((2, 2), np.uint8))
+    one, two = (taps(0, 1, 1, cells, wraps=False) for cells in (1, 2))
     for bits, dtype in ((8, np.uint8), (16, np.uint16)):
         render_band(np.zeros((1, 1), dtype), grid, one, one, two, two, tables(bits), np.empty((1, 1, 3), dtype))
 
@@ -365,18 +365,18 @@ def _count_broken(red, green, blue, gray_code, table):  # type: ignore[no-untype
 @_compiled()
 def _mend(codes, linear, gray_code, table):  # type: ignore[no-untyped-def]
     """As `training.reversible.mend`, for one pixel."""
-    light, weights, top = table.linear, table.weights, np.int64(len(table.linear) - 1)
-    red = _fractional_code(np.int64(codes[0]), linear[0], light)
-    green = _fractional_code(np.int64(codes[1]), linear[1], light)
-    blue = _fractional_code(np.int64(codes[2]), linear[2], light)
-    gray = np.int64(gray_code)
+    light, weights, top = table.linear, table.weights, len(table.linear) - 1
+    red = _fractional_code(int(codes[0]), linear[0], light)
+    green = _fractional_code(int(codes[1]), linear[1], light)
+    blue = _fractional_code(int(codes[2]), linear[2], light)
+    gray = int(gray_code)
     best_red, best_green, best_blue, nearest = gray, gray, gray, np.inf
     for step_red in (0, -1, 1):
         for step_green in (0, -1, 1):
             for step_blue in (0, -1, 1):
-                r = min(max(np.int64(codes[0]) + step_red, 0), top)
-                g = min(max(np.int64(codes[1]) + step_green, 0), top)
-                b = min(max(np.int64(codes[2]) + step_blue, 0), top)
+                r = min(max(int(codes[0]) + step_red, 0), top)
+                g = min(max(int(codes[1]) + step_green, 0), top)
+                b = min(max(int(codes[2]) + step_blue, 0), top)
                 luminance = light[r] * weights[0] + light[g] * weights[1] + light[b] * weights[2]
                 if table.least[gray] <= luminance <= table.most[gray]:
                     dr, dg, db = r - red, g - green, b - blue

@@ -12,21 +12,20 @@ References
 """
 
 from collections.abc import Sequence
-from functools import cache
+from itertools import pairwise
 from typing import Literal, NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from training.color import srgb_to_lab
+from training.chroma_map import DISTRIBUTION_STRIDE
+from training.color import bin_centres
 
 EncoderName = Literal["efficientnet_lite0", "pix2pix"]
 AB_SCALE = 110.0  # a* and b* of sRGB lie within [-108, 99]
-BIN_STEP = 10  # of the colour distribution, in a* and b*
 MAP_STRIDE = 2  # chroma and uncertainty come at half the working resolution
-BIN_STRIDE = 8  # the colour distribution at an eighth
 INPUT_CHANNELS = 4  # lightness; hint mask, a*, b*
 DECODER_CHANNELS = {2: 24, 4: 48, 8: 96, 16: 128}
 DEEP_CHANNELS = 192  # of the decoder at strides beyond 16
@@ -48,14 +47,6 @@ class Colour(NamedTuple):
     ab: Tensor
     log_scale: Tensor
     logits: Tensor
-
-
-@cache
-def bin_centres() -> np.ndarray:
-    """Centres of the bins of (a*, b*) that sRGB reaches, on a grid of 10: float32, shape (bins, 2)."""
-    side = np.linspace(0, 1, 33, dtype=np.float32)
-    lab = srgb_to_lab(np.stack(np.meshgrid(side, side, side), -1).reshape(-1, 3))
-    return np.unique(np.rint(lab[:, 1:] / BIN_STEP), axis=0).astype(np.float32) * BIN_STEP
 
 
 class ConvNormAct(nn.Sequential):
@@ -81,6 +72,15 @@ class ConvNormAct(nn.Sequential):
         )
 
 
+def fold_batch_norm(network: nn.Module) -> None:
+    """Join each norm with the convolution before it, for prediction: less time, the same figures."""
+    for part in list(network.modules()):
+        if isinstance(part, nn.Sequential):
+            for index, (conv, norm) in enumerate(pairwise(list(part))):
+                if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
+                    part[index], part[index + 1] = fuse_conv_bn_eval(conv, norm), nn.Identity()
+
+
 class InvertedResidual(nn.Module):
     """Expand, filter each channel, project; add the input where shapes agree (MobileNetV2, as in [2]_)."""
 
@@ -97,15 +97,38 @@ class InvertedResidual(nn.Module):
         return x + y if self.residual else y
 
 
-# repeats, kernel, stride of the first block, expansion, channels (table 1 of [2]_; Lite keeps stem and last widths)
+class Stage(NamedTuple):
+    """A row of table 1 of [2]_: blocks alike but for the first, which has the stride."""
+
+    repeats: int
+    kernel: int
+    stride: int
+    expand: int
+    out_chs: int
+
+
+def inverted_residual_stages(in_chs: int, stages: Sequence[Stage]) -> nn.ModuleList:
+    """The stages of an EfficientNet, each a sequence of blocks."""
+    modules = nn.ModuleList()
+    for repeats, kernel, stride, expand, out_chs in stages:
+        blocks = []
+        for index in range(repeats):
+            step = 1 if index else stride
+            blocks.append(InvertedResidual(in_chs, out_chs, kernel, stride=step, expand=expand))
+            in_chs = out_chs
+        modules.append(nn.Sequential(*blocks))
+    return modules
+
+
+# Lite keeps stem and last widths
 _LITE0_STAGES = (
-    (1, 3, 1, 1, 16),
-    (2, 3, 2, 6, 24),
-    (2, 5, 2, 6, 40),
-    (3, 3, 2, 6, 80),
-    (3, 5, 1, 6, 112),
-    (4, 5, 2, 6, 192),
-    (1, 3, 1, 6, 320),
+    Stage(1, 3, 1, 1, 16),
+    Stage(2, 3, 2, 6, 24),
+    Stage(2, 5, 2, 6, 40),
+    Stage(3, 3, 2, 6, 80),
+    Stage(3, 5, 1, 6, 112),
+    Stage(4, 5, 2, 6, 192),
+    Stage(1, 3, 1, 6, 320),
 )
 _LITE0_FEATURES = (0, 1, 2, 4, 6)  # the last stage at each of the strides 2, 4, 8, 16, 32
 
@@ -113,19 +136,12 @@ _LITE0_FEATURES = (0, 1, 2, 4, 6)  # the last stage at each of the strides 2, 4,
 class EfficientNetLite0Encoder(nn.Module):
     """EfficientNet-Lite0 without its head: features at strides 2, 4, 8, 16 and 32."""
 
-    channels = tuple(_LITE0_STAGES[i][4] for i in _LITE0_FEATURES)
+    channels = tuple(_LITE0_STAGES[i].out_chs for i in _LITE0_FEATURES)
 
     def __init__(self, in_chs: int = INPUT_CHANNELS) -> None:
         super().__init__()
         self.stem = ConvNormAct(in_chs, 32, 3, stride=2, act=nn.ReLU6(inplace=True))
-        stages, chs = [], 32
-        for repeats, kernel, stride, expand, out_chs in _LITE0_STAGES:
-            strides = [stride] + [1] * (repeats - 1)
-            ins = [chs] + [out_chs] * (repeats - 1)
-            blocks = (InvertedResidual(i, out_chs, kernel, stride=s, expand=expand) for i, s in zip(ins, strides))
-            stages.append(nn.Sequential(*blocks))
-            chs = out_chs
-        self.stages = nn.ModuleList(stages)
+        self.stages = inverted_residual_stages(32, _LITE0_STAGES)
 
     def forward(self, x: Tensor) -> list[Tensor]:
         x = self.stem(x)
@@ -220,7 +236,7 @@ class UNetGenerator(nn.Module):
             self.ups.append(UpBlock(chs, skips[level], out_chs, dropout=noise))
             chs = out_chs
         self.chroma_head = nn.Conv2d(chs, 3, 3, padding=1)
-        self.distribution_head = nn.Conv2d(DECODER_CHANNELS[BIN_STRIDE], len(bin_centres()), 1)
+        self.distribution_head = nn.Conv2d(DECODER_CHANNELS[DISTRIBUTION_STRIDE], len(bin_centres()), 1)
 
     def forward(self, x: Tensor) -> Colour:
         """Colour a batch.

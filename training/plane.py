@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from collections.abc import Iterator
 from typing import Any, Protocol
 
 import numpy as np
@@ -53,6 +54,22 @@ def row_bands(plane: ArrayLike, start: int = 0, stop: int | None = None) -> list
     step = max(chunk, BAND_PIXELS // max(1, width) // chunk * chunk)
     edges = [start, *range((start // chunk) * chunk + step, stop, step), stop]
     return [pair for pair in itertools.pairwise(edges) if pair[0] < pair[1]]
+
+
+class RowBands:
+    """A plane as bands of rows, read when they are iterated over."""
+
+    def __init__(self, plane: ArrayLike) -> None:
+        self.plane = plane
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        return (np.asarray(self.plane[start:stop]) for start, stop in row_bands(self.plane))
+
+    def count_nan(self) -> int:
+        """Pixels that are NaN (and shown black)."""
+        if np.dtype(self.plane.dtype).kind != "f":
+            return 0
+        return sum(int(np.isnan(band).sum()) for band in self)
 
 
 def _chunk_rows(plane: ArrayLike) -> int:

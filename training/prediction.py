@@ -4,37 +4,51 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal, Self, cast
+from typing import Literal, NamedTuple, Self, cast
 
 import numpy as np
 import torch
 
 from training import __version__
+from training.album import Box, find_pictures
 from training.checkpoints import ModelInfo, load_model
-from training.chroma_map import AB_STEP, UNCERTAINTY_STEP, ChromaMap
-from training.color import srgb_to_lab
+from training.chroma_map import DISTRIBUTION_STRIDE, ChromaMap, quantised_ab, quantised_uncertainty
+from training.color import bin_centres
+from training.enlargement import enlarge, grids, halved
 from training.errors import PlaneError, SettingsError
+from training.hint_channels import cells_with_hints, hint_channels, place_hint
 from training.hints import Hint
 from training.model_files import find_model
-from training.network import AB_SCALE, BIN_STRIDE, Colour, UNetGenerator, bin_centres
-from training.plane import ArrayLike, check_plane, row_bands
+from training.network import AB_SCALE, UNetGenerator, fold_batch_norm
+from training.plane import ArrayLike, RowBands, check_plane
 from training.provenance import sha256_file
-from training.small_lightness import small_lightness
+from training.small_lightness import area_means, small_lightness, small_shape
 from training.window import Window, choose_window
 
 Device = Literal["auto", "cpu", "cuda"]
-HINT_RADIUS = 1  # pixels of the small lightness: a hint is a square of 3 x 3
 VARIANT_DRAWS = 4  # colours that a seed decides
+FINEST_ALBUM = 4  # times the working size, at most: each picture of a page is seen at about the working size
+BLANK_RANGE = 8  # of the small lightness, 0..255: nothing is to be seen in less
 
 
-@dataclass(frozen=True, slots=True)
-class _Seen:
-    """What the network sees of a plane, and what a record must tell of how it was seen."""
+class _Seen(NamedTuple):
+    """What is seen of a plane, and what a record must tell of how it was seen."""
 
     lightness: np.ndarray
     shape: tuple[int, int]
     window: Window
+    wraps: bool
+    pictures: list[Box]
     record: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class _GridColour:
+    """Colour on the grids of a map, not yet quantised: a*, b* and their expected error; probabilities of the bins."""
+
+    ab: np.ndarray
+    error: np.ndarray
+    probabilities: np.ndarray
 
 
 class Colorizer:
@@ -72,6 +86,7 @@ class Colorizer:
         """
         path = find_model(model)
         network, info = load_model(path)
+        fold_batch_norm(network)
         return cls(network, info, sha256_file(path), _device(device))
 
     def predict(
@@ -80,6 +95,9 @@ class Colorizer:
         hints: Sequence[Hint] = (),
         seed: int | None = None,
         window: Window | None = None,
+        *,
+        wraps: bool = False,
+        distribution: bool = False,
     ) -> ChromaMap:
         """Colour of one plane.
 
@@ -87,18 +105,23 @@ class Colorizer:
         ----------
         plane : array-like, shape (Y, X), or list of levels fine to coarse, or ChromaMap
             A map is predicted again from its own small lightness. Of levels, the coarsest whose short side is at least
-            twice the working size is read.
+            twice that of the small lightness is read.
         hints : sequence of Hint
             Colours to keep to.
         seed : int, optional
             Draws one of the plausible variants; without it the result is the usual one.
         window : Window, optional
             From stored values to gray; by default `choose_window` of the plane.
+        wraps : bool
+            The plane is a tile of a texture, and its result tiles too. A map keeps what it was made with.
+        distribution : bool
+            Whether the map tells how likely each colour is.
 
         Returns
         -------
         ChromaMap
-            On a CPU the same for the same plane and settings, whatever else runs.
+            On a CPU the same for the same plane and settings, whatever else runs. On a page with several pictures
+            each is seen by itself as well, on a finer grid.
 
         Raises
         ------
@@ -109,122 +132,148 @@ class Colorizer:
         """
         if seed is not None and seed < 0:
             raise SettingsError(f"a seed is a whole number from 0 up, got {seed}")
-        seen = self._see(plane, window)
-        channels = _hint_channels(hints, seen.shape, seen.lightness.shape, self.info.saturation)
-        if seed is not None:
-            channels = self._draw_variant(seen.lightness, channels, np.random.default_rng(seed))
-        asked = {"seed": seed, "hints": [asdict(hint) for hint in hints]}
-        return self._to_map(self._run(seen.lightness, channels), seen, asked)
+        seen = _see_again(plane, window) if isinstance(plane, ChromaMap) else self._see(plane, window, wraps)
+        channels = hint_channels(hints, seen.shape, seen.lightness.shape)
+        colour = self._colour(seen, hints, channels, None if seed is None else np.random.default_rng(seed))
+        likely = np.rint(255 * np.sqrt(colour.probabilities)).astype(np.uint8) if distribution else None
+        return ChromaMap(
+            ab=quantised_ab(colour.ab),
+            uncertainty=quantised_uncertainty(colour.error),
+            lightness=seen.lightness,
+            shape=seen.shape,
+            window=seen.window,
+            distribution=likely,
+            wraps=seen.wraps,
+            flags=("blank",) if np.ptp(np.percentile(seen.lightness, (1, 99))) < BLANK_RANGE else (),
+            record={
+                **seen.record,
+                "seed": seed,
+                "hints": [asdict(hint) for hint in hints],
+                "model": self.name,
+                "model_sha256": self.sha256,
+                "working_size": self.info.working_size,
+                "saturation": self.info.saturation,
+                "version": __version__,
+            },
+        )
 
-    def _see(self, plane: ArrayLike | Sequence[ArrayLike] | ChromaMap, window: Window | None) -> "_Seen":
-        if isinstance(plane, ChromaMap):
-            if window is not None and window != plane.window:
-                raise SettingsError("a map keeps its window: predict from the plane to change it")
-            kept = {key: plane.record[key] for key in ("level_read", "nan_pixels") if key in plane.record}
-            return _Seen(plane.lightness, plane.shape, plane.window, kept)
+    def _see(self, plane: ArrayLike | Sequence[ArrayLike], window: Window | None, wraps: bool) -> _Seen:
         levels: Sequence[ArrayLike] = plane if isinstance(plane, list | tuple) else [cast(ArrayLike, plane)]
         if not levels:
             raise PlaneError("expected a plane or its levels, got an empty list")
         shapes = [check_plane(level) for level in levels]
-        enough = [i for i, shape in enumerate(shapes) if min(shape) >= 2 * self.info.working_size]
-        read = enough[-1] if enough else 0
         # of the finest level: in the others single bright pixels are averaged away, and would be clipped
         window = window or choose_window(RowBands(levels[0]))
-        lightness = small_lightness(levels[read], window, self.info.working_size)
-        return _Seen(lightness, shapes[0], window, {"level_read": read, "nan_pixels": RowBands(levels[0]).count_nan()})
+        size = self.info.working_size
+        read = _level_to_read(shapes, size)
+        lightness = small_lightness(levels[read], window, size)
+        pictures = [] if wraps else find_pictures(lightness)
+        record: dict[str, object] = {"nan_pixels": RowBands(levels[0]).count_nan()}
+        if pictures:
+            page = lightness.shape
+            size *= int(np.clip(round(size / np.median([min(box.sides) for box in pictures])), 2, FINEST_ALBUM))
+            read = _level_to_read(shapes, size)
+            lightness = small_lightness(levels[read], window, size)
+            pictures = [box.on_grid(page, lightness.shape, DISTRIBUTION_STRIDE) for box in pictures]
+            record["pictures"] = [asdict(box) for box in pictures]
+        return _Seen(lightness, shapes[0], window, wraps, pictures, {"level_read": read, **record})
 
-    def _run(self, lightness: np.ndarray, hint_channels: np.ndarray) -> Colour:
-        inputs = np.concatenate([lightness[None] / np.float32(127.5) - 1, hint_channels]).astype(np.float32)
+    def _colour(
+        self, seen: _Seen, hints: Sequence[Hint], channels: np.ndarray, rng: np.random.Generator | None
+    ) -> _GridColour:
+        if not seen.pictures:
+            return self._colour_of(seen.lightness, channels, rng, seen.wraps)
+        shape = small_shape(seen.shape, self.info.working_size)
+        page = np.rint(area_means(seen.lightness, shape)).astype(np.uint8)
+        whole = self._colour_of(page, hint_channels(hints, seen.shape, shape), rng)
+        colour = _on_finer_grid(whole, page, seen.lightness)
+        for box in seen.pictures:
+            picture = self._colour_of(seen.lightness[box.slices], channels[:, *box.slices], rng)
+            for name, stride in (("ab", 2), ("error", 2), ("probabilities", DISTRIBUTION_STRIDE)):
+                top, left = box.top // stride, box.left // stride
+                part = getattr(picture, name)
+                getattr(colour, name)[..., top : top + part.shape[-2], left : left + part.shape[-1]] = part
+        return colour
+
+    def _colour_of(
+        self, lightness: np.ndarray, channels: np.ndarray, rng: np.random.Generator | None, wraps: bool = False
+    ) -> _GridColour:
+        """Colour of one small lightness, drawn by `rng` where there is one."""
+        channels = channels.copy()
+        channels[1:] /= self.info.saturation  # the result is multiplied by it, a hint is meant as it is
+        if rng is not None:
+            self._draw_variant(lightness, channels, rng, wraps)
+        return self._run(lightness, channels, wraps)
+
+    def _run(self, lightness: np.ndarray, channels: np.ndarray, wraps: bool) -> _GridColour:
+        """One pass of the network."""
+        inputs = np.concatenate(
+            [lightness[None] / np.float32(127.5) - 1, channels / [[[1]], [[AB_SCALE]], [[AB_SCALE]]]]
+        )
         stride = self.network.stride
-        padding = [(0, 0), *((0, -side % stride) for side in lightness.shape)]
-        batch = torch.from_numpy(np.pad(inputs, padding, mode="symmetric"))[None]
+        # a texture sees itself all around; other planes are only made as large as the network needs
+        before = 2 * stride if wraps else 0
+        padding = [(0, 0), *((before, before + -side % stride) for side in lightness.shape)]
+        padded = np.pad(inputs.astype(np.float32), padding, mode="wrap" if wraps else "symmetric")
+        batch = torch.from_numpy(padded)[None].to(self.device, memory_format=torch.channels_last)
         with _one_thread(), torch.inference_mode():
-            return self.network(batch.to(self.device, memory_format=torch.channels_last))
-
-    def _to_map(self, colour: Colour, seen: "_Seen", asked: Mapping[str, object]) -> ChromaMap:
-        rows, columns = (side // 2 for side in seen.lightness.shape)
-        ab = colour.ab[0, :, :rows, :columns].cpu().numpy() * AB_SCALE * self.info.saturation
-        scale = np.exp(colour.log_scale[0, 0, :rows, :columns].cpu().numpy()) * AB_SCALE
-        made_by = {
-            "model": self.name,
-            "model_sha256": self.sha256,
-            "working_size": self.info.working_size,
-            "saturation": self.info.saturation,
-            "version": __version__,
-        }
-        return ChromaMap(
-            ab=np.rint(np.clip(ab, -128, 127) / AB_STEP).astype(np.int16),
-            uncertainty=np.rint(np.clip(scale / UNCERTAINTY_STEP, 0, 255)).astype(np.uint8),
-            lightness=seen.lightness,
-            shape=seen.shape,
-            window=seen.window,
-            record={**seen.record, **asked, **made_by},
+            ab, log_scale, logits = (part[0].cpu().numpy() for part in self.network(batch))
+        inner = _inner(before, lightness.shape, 2)
+        likely = _softmax(logits[:, *_inner(before, lightness.shape, DISTRIBUTION_STRIDE)])
+        return _GridColour(
+            ab[:, *inner] * (AB_SCALE * self.info.saturation), np.exp(log_scale[0, *inner]) * AB_SCALE, likely
         )
 
-    def _draw_variant(self, lightness: np.ndarray, channels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    def _draw_variant(self, lightness: np.ndarray, channels: np.ndarray, rng: np.random.Generator, wraps: bool) -> None:
         """Give the network a few of its own plausible colours as hints, the most uncertain spot first."""
-        channels = channels.copy()
-        rows, columns = (max(1, side // BIN_STRIDE) for side in lightness.shape)
         for _ in range(VARIANT_DRAWS):
-            taken = _has_hint(channels, rows, columns)
+            taken = cells_with_hints(channels, DISTRIBUTION_STRIDE)
             if taken.all():
-                break
-            logits = self._run(lightness, channels).logits[0].cpu().numpy().astype(np.float64)
-            chances = np.exp(logits[:, :rows, :columns] - logits[:, :rows, :columns].max(axis=0))
-            chances /= chances.sum(axis=0)
+                return
+            chances = self._run(lightness, channels, wraps).probabilities
             entropy = -(chances * np.log(chances + 1e-12)).sum(axis=0)
             y, x = np.unravel_index(np.where(taken, -1, entropy).argmax(), entropy.shape)
             colour = bin_centres()[rng.choice(len(chances), p=chances[:, y, x])]
-            _place_hint(channels, (y + 0.5) * BIN_STRIDE - 0.5, (x + 0.5) * BIN_STRIDE - 0.5, colour / AB_SCALE)
-        return channels
+            centre_y, centre_x = ((cell + 0.5) * DISTRIBUTION_STRIDE - 0.5 for cell in (y, x))
+            place_hint(channels, centre_y, centre_x, colour)
 
 
-def _has_hint(channels: np.ndarray, rows: int, columns: int) -> np.ndarray:
-    """Cells of the distribution's grid that hold a hint already."""
-    y, x = np.nonzero(channels[0])
-    cells = np.zeros((rows, columns), bool)
-    cells[np.minimum(y // BIN_STRIDE, rows - 1), np.minimum(x // BIN_STRIDE, columns - 1)] = True
-    return cells
+def _see_again(chroma: ChromaMap, window: Window | None) -> _Seen:
+    if window is not None and window != chroma.window:
+        raise SettingsError("a map keeps its window: predict from the plane to change it")
+    kept = {key: chroma.record[key] for key in ("level_read", "nan_pixels", "pictures") if key in chroma.record}
+    pictures = [Box(**box) for box in kept.get("pictures", ())]
+    return _Seen(chroma.lightness, chroma.shape, chroma.window, chroma.wraps, pictures, kept)
 
 
-def _hint_channels(
-    hints: Sequence[Hint], shape: tuple[int, int], small: tuple[int, int], saturation: float
-) -> np.ndarray:
-    """Mask, a* and b* of the hints on the small grid: float32, shape (3, y, x)."""
-    channels = np.zeros((3, *small), np.float32)
-    for hint in hints:
-        if not (-0.5 <= hint.y <= shape[0] - 0.5 and -0.5 <= hint.x <= shape[1] - 0.5):
-            raise PlaneError(f"the hint at y {hint.y:g}, x {hint.x:g} lies outside the plane of shape {shape}")
-        y, x = ((p + 0.5) * cells / side - 0.5 for p, cells, side in zip((hint.y, hint.x), small, shape))
-        ab = srgb_to_lab(np.array(hint.rgb) / 255)[1:]
-        # the map's colours are multiplied by the saturation, a hint is meant as it is
-        _place_hint(channels, y, x, ab / (AB_SCALE * saturation))
-    return channels
+def _level_to_read(shapes: Sequence[tuple[int, int]], size: int) -> int:
+    """The coarsest level whose short side is at least twice that of the small lightness."""
+    return max((index for index, shape in enumerate(shapes) if min(shape) >= 2 * size), default=0)
 
 
-def _place_hint(channels: np.ndarray, y: float, x: float, scaled_ab: np.ndarray) -> None:
-    row, column = (int(np.clip(round(p), 0, side - 1)) for p, side in zip((y, x), channels.shape[1:]))
-    square = np.s_[
-        max(0, row - HINT_RADIUS) : row + HINT_RADIUS + 1, max(0, column - HINT_RADIUS) : column + HINT_RADIUS + 1
-    ]
-    channels[0][square] = 1
-    channels[1:, *square] = np.asarray(scaled_ab)[:, None, None]
+def _inner(before: int, shape: tuple[int, ...], stride: int) -> tuple[slice, ...]:
+    """What lies within the padding, on a coarser grid."""
+    return tuple(slice(before // stride, before // stride + -(-side // stride)) for side in shape)
 
 
-class RowBands:
-    """A plane as bands of rows, read when they are iterated over."""
+def _softmax(logits: np.ndarray) -> np.ndarray:
+    chances = np.exp(logits.astype(np.float64) - logits.max(axis=0))
+    return chances / chances.sum(axis=0)
 
-    def __init__(self, plane: ArrayLike) -> None:
-        self.plane = plane
 
-    def __iter__(self) -> Iterator[np.ndarray]:
-        return (np.asarray(self.plane[start:stop]) for start, stop in row_bands(self.plane))
+def _on_finer_grid(colour: _GridColour, lightness: np.ndarray, finer: np.ndarray) -> _GridColour:
+    """Colour of a small lightness on the grids of a finer one."""
+    half = (finer.shape[0] // 2, finer.shape[1] // 2)
+    light = halved(finer.astype(np.float32) / np.float32(2.55))
+    ab = np.stack(enlarge(grids(colour.ab, lightness), light, half, (0, half[0]), (0, half[1])))
+    coarse = tuple(-(-side // DISTRIBUTION_STRIDE) for side in finer.shape)
+    return _GridColour(ab, _nearest(colour.error, half), _nearest(colour.probabilities, coarse))
 
-    def count_nan(self) -> int:
-        """Pixels that are NaN (and shown black)."""
-        if np.dtype(self.plane.dtype).kind != "f":
-            return 0
-        return sum(int(np.isnan(band).sum()) for band in self)
+
+def _nearest(array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """The array (..., y, x) on a finer grid, each cell that of the coarser grid under its centre."""
+    y, x = ((2 * np.arange(fine) + 1) * side // (2 * fine) for fine, side in zip(shape, array.shape[-2:]))
+    return array[..., y[:, None], x]
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from training.chroma_map import ChromaMap
-from training.enlargement import grids, taps
+from training.enlargement import grids_of_map, taps
 from training.errors import PlaneError, SettingsError
 from training.plane import ArrayLike, check_plane, row_bands
 
@@ -94,12 +94,12 @@ def _row_renderer(
     from training.kernels import render_band, tables  # numba takes most of a second to import
 
     height, width = plane.shape
-    grid, table = grids(chroma), tables(bits)
+    grid, table = grids_of_map(chroma), tables(bits)
     rows_of_grid, columns_of_grid = grid.mean.shape
-    x, fine_x = (taps(*columns, width, cells) for cells in (columns_of_grid, 2 * columns_of_grid))
+    x, fine_x = (taps(*columns, width, columns_of_grid * factor, wraps=chroma.wraps) for factor in (1, 2))
 
     def render_rows(rows: tuple[int, int], rgb: np.ndarray) -> None:
-        y, fine_y = (taps(*rows, height, cells) for cells in (rows_of_grid, 2 * rows_of_grid))
+        y, fine_y = (taps(*rows, height, rows_of_grid * factor, wraps=chroma.wraps) for factor in (1, 2))
         gray_code = chroma.window.apply(np.asarray(plane[slice(*rows), slice(*columns)]), bits)
         render_band(gray_code, grid, y, x, fine_y, fine_x, table, rgb)
 

@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 import torch
 
+from training.color import bin_centres
 from training.losses import adversarial_loss, discriminator_loss, distribution_loss, l1_loss, nearest_bin, scale_loss
-from training.network import AB_SCALE, bin_centres
+from training.network import AB_SCALE
 
 
 def test_l1_is_the_mean_absolute_error():

@@ -3,15 +3,13 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from training.color import srgb_to_lab
+from training.color import BIN_STEP, bin_centres, srgb_to_lab
 from training.network import (
     AB_SCALE,
-    BIN_STEP,
     EfficientNetLite0Encoder,
     PatchDiscriminator,
     Pix2PixEncoder,
     UNetGenerator,
-    bin_centres,
     load_imagenet,
 )
 

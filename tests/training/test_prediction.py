@@ -124,7 +124,7 @@ def test_the_network_sees_the_small_lightness_and_no_hint(colorizer, plane, seen
 
 def test_colour_is_visible_and_uncertain(colorizer, plane):
     chroma = colorizer.predict(plane)
-    assert np.abs(chroma.ab).mean() > 4
+    assert np.abs(chroma.ab).mean() > 2
     assert chroma.uncertainty.max() > 0
 
 

@@ -15,9 +15,9 @@ WHOLE = (slice(None), slice(None))
 FULL = Window(0, 255)
 
 
-def a_map(shape=SHAPE, window=FULL, chroma=160) -> ChromaMap:
+def a_map(shape=SHAPE, window=FULL, chroma=80) -> ChromaMap:
     rng = np.random.default_rng(5)
-    ab = rng.integers(-chroma, chroma + 1, (2, 16, 22)).astype(np.int16)
+    ab = rng.integers(-chroma, chroma + 1, (2, 16, 22)).astype(np.int8)
     return ChromaMap(ab, np.zeros((16, 22), np.uint8), np.zeros((32, 44), np.uint8), shape, window)
 
 
@@ -133,7 +133,7 @@ def test_a_coarser_level_looks_like_the_finest_from_afar(factor):
     y, x = np.mgrid[:256, :352]
     plane = np.rint(128 + 60 * np.sin(y / 40) * np.cos(x / 50)).astype(np.uint8)
     level = np.rint(area_means(plane, factor)[..., 0]).astype(np.uint8)
-    chroma = a_map(plane.shape, chroma=30)
+    chroma = a_map(plane.shape, chroma=15)
     from_afar = area_means(chroma.render(plane), factor)
     difference = np.abs(chroma.render(level, Region(*WHOLE, level=factor // 2)) - from_afar)
     assert difference.max() < 4

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from training.chroma_map import AB_STEP, ChromaMap
+from training.chroma_map import ChromaMap, quantised_ab
 from training.errors import ModelFileError, SettingsError
 from training.model_files import find_model
 from training.prediction import Colorizer
@@ -71,9 +71,9 @@ def _mean_ab(colorizers: dict[str, Colorizer]) -> tuple[float, float]:
 
 
 def even_map(plane: np.ndarray, ab: tuple[float, float]) -> ChromaMap:
-    """A map of one colour, a* and b* to the nearest 0.5, for an 8-bit plane."""
+    """A map of one colour, a* and b* to the nearest unit, for an 8-bit plane."""
     return ChromaMap(
-        ab=np.rint(np.divide(ab, AB_STEP)).reshape(2, 1, 1),
+        ab=quantised_ab(np.reshape(ab, (2, 1, 1))),
         uncertainty=np.zeros((1, 1)),
         lightness=np.zeros((2, 2)),
         shape=plane.shape,

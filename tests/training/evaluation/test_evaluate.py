@@ -11,7 +11,7 @@ from rich.console import Console
 from skimage import data
 
 from training.checkpoints import load_model, save_model
-from training.chroma_map import AB_STEP, ChromaMap
+from training.chroma_map import ChromaMap, quantised_ab
 from training.color import gray, srgb_to_lab
 from training.errors import InputFileError, ModelFileError, SettingsError
 from training.evaluation.candidates import Candidate, even_map, find_candidates
@@ -129,7 +129,7 @@ def true_map(truth: Truth) -> ChromaMap:
     rows, columns = (side // 2 for side in truth.plane.shape)
     halves = truth.lab[: 2 * rows, : 2 * columns, 1:].reshape(rows, 2, columns, 2, 2).mean(axis=(1, 3))
     return ChromaMap(
-        ab=np.rint(halves.transpose(2, 0, 1) / AB_STEP),
+        ab=quantised_ab(halves.transpose(2, 0, 1)),
         uncertainty=np.zeros((rows, columns)),
         lightness=np.zeros((2 * rows, 2 * columns)),
         shape=truth.plane.shape,
