@@ -36,6 +36,7 @@ soak: setup ## run the long tests, which `test` leaves out
 	$(SCREEN) $(BIN)/python -m pytest tests/soak -m soak --timeout 7200
 
 bench: setup ## measure speed; writes bench/results/
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --group bench
 	@for script in bench/[!_]*.py; do echo "$$script"; $(SCREEN) $(BIN)/python "$$script" || exit 1; done
 
 clean: ## remove caches and builds; .venv stays
@@ -44,7 +45,7 @@ clean: ## remove caches and builds; .venv stays
 
 $(STAMP): pyproject.toml constraints.txt | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
-	$(BIN)/python -m pip install --constraint constraints.txt --editable '.[all]' --group docs --group test --group lint
+	$(BIN)/python -m pip install --constraint constraints.txt --editable '.[all]' --group test --group lint
 	@touch $@
 
 $(BIN)/python:

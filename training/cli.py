@@ -39,6 +39,8 @@ def image(
     negative: bool = False,
     channel: Literal["red", "green", "blue"] | None = None,
     bits: Literal[8, 16] | None = None,
+    wrap: bool = False,
+    map_: Annotated[bool, Parameter(name="--map")] = False,
     device: Literal["auto", "cpu", "cuda"] = "auto",
     overwrite: bool = False,
 ) -> int:
@@ -68,6 +70,10 @@ def image(
         Take this channel of colour scans instead of their gray.
     bits
         Depth of the result. Default: the input's.
+    wrap
+        The picture is a tile of a texture; the result tiles too.
+    map_
+        Write the colour map too, NAME-colour.chroma: what `render` and `verify` need.
     device
         Where the network runs.
     overwrite
@@ -76,12 +82,13 @@ def image(
     from training.hints import read_hints
     from training.pictures import Options, colorize_file, targets
 
-    options = Options(window, negative, channel, bits, tuple(read_hints(hints)) if hints else (), seed, saturation)
+    asked = tuple(read_hints(hints)) if hints else ()
+    options = Options(window, negative, channel, bits, asked, seed, saturation, wrap)
     results = targets(inputs, output, "colour")
     colorizer = _load(model, device)
 
     def colorize(source: Path, target: Path) -> list[str]:
-        return colorize_file(colorizer, source, target, options, overwrite=overwrite)
+        return colorize_file(colorizer, source, target, options, maps=map_, overwrite=overwrite)
 
     return _each(inputs, results, colorize)
 
@@ -92,6 +99,7 @@ def gray(
     /,
     *,
     output: Output = None,
+    original: bool = False,
     overwrite: bool = False,
 ) -> int:
     """Take the colour off again: bit for bit the windowed gray that was colorized.
@@ -104,16 +112,85 @@ def gray(
         Results of `colorize image`, or any 8- or 16-bit sRGB pictures.
     output
         A file for one input, else a folder. Default: NAME-gray.SUFFIX beside the input, PNG for JPEG.
+    original
+        The very numbers of the file that was colorized, where its window kept them apart; the others are counted.
     overwrite
         Replace results that exist.
     """
-    from training.pictures import gray_file, targets
+    from training.original import gray_file
+    from training.pictures import targets
 
     def take_off(source: Path, target: Path) -> list[str]:
-        gray_file(source, target, overwrite=overwrite)
-        return []
+        return gray_file(source, target, original=original, overwrite=overwrite)
 
     return _each(inputs, targets(inputs, output, "gray"), take_off)
+
+
+@app.command
+def render(source: Path, map_: Path, /, *, output: Output = None, overwrite: bool = False) -> int:
+    """Colorize a picture again from the map that `image --map` wrote: no model is needed.
+
+    Example: colorize render scan.tif scan-colour.chroma -o again.tif
+
+    Parameters
+    ----------
+    source
+        The picture file that the map was made of.
+    map_
+        Colour map; of a file of several pages, the map of one.
+    output
+        Default: NAME-colour.SUFFIX beside the source, PNG for JPEG.
+    overwrite
+        Replace a result that exists.
+    """
+    from training.pictures import render_file, targets
+
+    def render_again(file: Path, target: Path) -> list[str]:
+        return render_file(file, map_, target, overwrite=overwrite)
+
+    return _each([source], targets([source], output, "colour"), render_again)
+
+
+@app.command
+def verify(
+    result: Path,
+    source: Path,
+    /,
+    *,
+    map_: Annotated[Path | None, Parameter(name="--map")] = None,
+    report: Path | None = None,
+    json_: Annotated[bool, Parameter(name="--json")] = False,
+) -> int:
+    """Prove a result: its gray is the source's, its map renders it byte for byte, its model is known.
+
+    Exit code 0: all holds; 1: something does not. Example: colorize verify scan-colour.tif scan.tif --map
+    scan-colour.chroma --report proof.html
+
+    Parameters
+    ----------
+    result
+        A result of `colorize image`.
+    source
+        The picture file that was colorized.
+    map_
+        Its colour map; without it that part is not checked.
+    report
+        HTML page for a second examiner: pictures, figures, the record, and how to check it without this program.
+        An earlier one is replaced.
+    json_
+        Print one JSON object instead of sentences.
+    """
+    from training.verification import print_verification, verify_file
+    from training.verification_report import write_report
+
+    verification = verify_file(result, source, map_)
+    if report:
+        write_report(verification, report)
+    if json_:
+        print(json.dumps(verification.to_dict()))
+    else:
+        print_verification(verification)
+    return DONE if verification.ok else SOME_FAILED
 
 
 @app.command

@@ -24,7 +24,7 @@ import numpy as np
 
 from training.chroma_map import AB_STEP, ChromaMap
 
-REGULARISATION = np.float32(100)  # of the fit, in units of L* squared: lightness that varies less guides little
+REGULARISATION = np.float32(80)  # of the fit, in units of L* squared: lightness that varies less guides little
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,9 @@
-"""From a page of a file to the gray plane that is colorized."""
+"""From the pages of a file to the gray planes that are colorized, one in memory at a time."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
 
 import numpy as np
 
@@ -6,10 +11,12 @@ from training.color import gray
 from training.errors import SettingsError
 from training.formats.icc import rgb_to_srgb
 from training.formats.page import Page, channels_equal
+from training.images import iter_pages, page_count
 from training.tint import tint
 from training.window import PlaneKind, choose_window
 
-CHANNELS = ("red", "green", "blue")
+Channel = Literal["red", "green", "blue"]
+CHANNELS = get_args(Channel)
 
 COLOR_NOTE = "is a colour photograph: only its luminance was used"
 TINT_NOTE = "is tinted: only its luminance was used"
@@ -70,3 +77,53 @@ def plane_kind(page: Page, plane: np.ndarray, *, inverted: bool = False) -> Plan
     # the gray of an RGB scan is full 16 bit, however dark it is
     bits_stored = page.bits_stored if page.pixels.ndim == 2 else 16
     return PlaneKind(plane.dtype.newbyteorder("=").name, bits_stored, page.negative != inverted, page.curve)
+
+
+@dataclass(frozen=True, slots=True)
+class GrayPage:
+    """A page of a file, its gray, and what a person should know about it."""
+
+    page: Page
+    plane: np.ndarray
+    note: str | None
+
+
+class GrayPages:
+    """The pages of a file as gray, one in memory at a time; one after the other costs one walk through the file.
+
+    Parameters
+    ----------
+    path : Path
+        Picture file.
+    channel : {"red", "green", "blue"}, optional
+        Of RGB scans, instead of their gray.
+    """
+
+    def __init__(self, path: Path, channel: Channel | None = None) -> None:
+        self.path, self.channel = path, channel
+        self._count = page_count(path)
+        self._following: Iterator[Page] = iter(())
+        self._last: tuple[int, GrayPage] | None = None
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __getitem__(self, index: int) -> GrayPage:
+        if self._last is None or self._last[0] != index:
+            if self._last is None or self._last[0] + 1 != index:
+                self._following = iter_pages(self.path, index)
+            self._last = None  # before the next one takes memory
+            page = next(self._following)
+            self._last = (index, GrayPage(page, *gray_plane(page, self.channel)))
+        return self._last[1]
+
+
+@dataclass(frozen=True)
+class SomePlanes:
+    """Some planes of a file, read when they are iterated over."""
+
+    pages: GrayPages
+    indices: list[int]
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        return (self.pages[index].plane for index in self.indices)

@@ -25,8 +25,8 @@ class OutputPage:
 
     Attributes
     ----------
-    pixels : ndarray of uint8 or uint16, shape (Y, X) or (Y, X, 3)
-        Gray or sRGB.
+    pixels : ndarray, shape (Y, X) or (Y, X, 3)
+        Gray or sRGB, uint8 or uint16; in TIFF gray of any type.
     alpha : ndarray, shape (Y, X), optional
         Opacity over the whole range of its dtype.
     resolution
@@ -35,6 +35,8 @@ class OutputPage:
         Names as in `training.formats.page.TAG_NAMES`; others are left out.
     xmp
         XMP packet of this page, instead of the file's.
+    min_is_white
+        Of gray: 0 is white. Only TIFF can say so.
     """
 
     pixels: np.ndarray
@@ -42,6 +44,7 @@ class OutputPage:
     resolution: Resolution | None = None
     metadata: dict[str, str] = field(default_factory=dict)
     xmp: bytes | None = None
+    min_is_white: bool = False
 
 
 def check_target(path: Path, pages: int, *, overwrite: bool) -> None:
@@ -137,7 +140,8 @@ def _tiff_settings(page: OutputPage, xmp: bytes | None) -> dict[str, Any]:
     if xmp:
         tags.append((700, "B", len(xmp), xmp, True))
     settings: dict[str, Any] = {
-        "photometric": "rgb" if color else "minisblack",  # guessed from the shape otherwise
+        # guessed from the shape otherwise
+        "photometric": "rgb" if color else "miniswhite" if page.min_is_white else "minisblack",
         "metadata": None,  # else a shape in JSON becomes the description
         "compression": "zlib",
         "predictor": True,
@@ -186,6 +190,10 @@ def _only(pages: Iterable[OutputPage], format_name: str) -> OutputPage:
     first, *others = pages
     if others:
         raise SettingsError(f"{format_name} holds one page, not {1 + len(others)}: write TIFF (.tif)")
+    if first.min_is_white or first.pixels.dtype not in (np.uint8, np.uint16):
+        raise SettingsError(
+            f"{format_name} cannot hold numbers of {first.pixels.dtype} or whose 0 is white: write TIFF"
+        )
     return first
 
 

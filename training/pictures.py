@@ -1,27 +1,25 @@
-"""The road of a picture file: from gray to colour, and back."""
+"""The road of a picture file from gray to colour: by a model, or by the maps that were kept."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-import numpy as np
-
-from training.color import gray
+from training.atomic import check_free
+from training.chroma_map import ChromaMap
 from training.console import usable_cores
-from training.errors import InputFileError, SettingsError
-from training.formats.page import Page
-from training.gray_page import gray_plane, plane_kind
+from training.errors import MapFileError, PlaneError, SettingsError
+from training.gray_page import Channel, GrayPages, SomePlanes, plane_kind
 from training.hints import Hint, hints_of_plane
 from training.image_writing import OutputPage, check_target, is_reversible, write_pages
-from training.images import iter_pages, page_count
+from training.original import stored_numbers
 from training.provenance import provenance_record, sha256_file, sha256_pixels, xmp_packet
 from training.window import PlaneKind, Window
 
 if TYPE_CHECKING:
     from training.prediction import Colorizer
 
-Channel = Literal["red", "green", "blue"]
+MAP_SUFFIX = ".chroma"
 LOSSLESS_SUFFIXES = {".tif": ".tif", ".tiff": ".tiff", ".png": ".png"}
 JPEG_NOTE = "JPEG is not reversible: its gray is not quite the input's; TIFF and PNG keep it"
 
@@ -46,6 +44,8 @@ class Options:
         Draws a variant.
     saturation : float
         Factor on the model's own, and on hints.
+    wraps : bool
+        The pictures are tiles of textures.
     """
 
     window: tuple[float, float] | None = None
@@ -55,56 +55,7 @@ class Options:
     hints: tuple[Hint, ...] = field(default=())
     seed: int | None = None
     saturation: float = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class GrayPage:
-    """A page of a file, its gray, and what a person should know about it."""
-
-    page: Page
-    plane: np.ndarray
-    note: str | None
-
-
-class GrayPages:
-    """The pages of a file as gray, one in memory at a time; one after the other costs one walk through the file.
-
-    Parameters
-    ----------
-    path : Path
-        Picture file.
-    channel : {"red", "green", "blue"}, optional
-        Of RGB scans, instead of their gray.
-    """
-
-    def __init__(self, path: Path, channel: Channel | None = None) -> None:
-        self.path, self.channel = path, channel
-        self._count = page_count(path)
-        self._following: Iterator[Page] = iter(())
-        self._last: tuple[int, GrayPage] | None = None
-
-    def __len__(self) -> int:
-        return self._count
-
-    def __getitem__(self, index: int) -> GrayPage:
-        if self._last is None or self._last[0] != index:
-            if self._last is None or self._last[0] + 1 != index:
-                self._following = iter_pages(self.path, index)
-            self._last = None  # before the next one takes memory
-            page = next(self._following)
-            self._last = (index, GrayPage(page, *gray_plane(page, self.channel)))
-        return self._last[1]
-
-
-@dataclass(frozen=True)
-class _Planes:
-    """Some planes of a file, read when they are iterated over."""
-
-    pages: GrayPages
-    indices: list[int]
-
-    def __iter__(self) -> Iterator[np.ndarray]:
-        return (self.pages[index].plane for index in self.indices)
+    wraps: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,11 +81,11 @@ def _window(pages: GrayPages, kinds: list[PlaneKind], kind: PlaneKind, options: 
     if options.window is not None:
         lo, hi = options.window if not options.negative else options.window[::-1]
         return Window(lo, hi, kind.curve, "as asked for")
-    return kind.choose_window(_Planes(pages, [index for index, other in enumerate(kinds) if other == kind]))
+    return kind.choose_window(SomePlanes(pages, [index for index, other in enumerate(kinds) if other == kind]))
 
 
 def colorize_file(
-    colorizer: "Colorizer", source: Path, target: Path, options: Options, *, overwrite: bool
+    colorizer: "Colorizer", source: Path, target: Path, options: Options, *, maps: bool = False, overwrite: bool
 ) -> list[str]:
     """Colorize a picture file, page by page.
 
@@ -146,8 +97,10 @@ def colorize_file(
         Picture files; the target's suffix names its format, .tif where there are several pages.
     options : Options
         How.
+    maps : bool
+        Whether the colour maps are written too, beside the target (see `map_files`).
     overwrite : bool
-        Replace a target that exists.
+        Replace what exists.
 
     Returns
     -------
@@ -160,32 +113,104 @@ def colorize_file(
         If the source cannot be read or the target not be written; what was there before is untouched.
     """
     pages = GrayPages(source, options.channel)
+    files = map_files(target, len(pages)) if maps else []
     check_target(target, len(pages), overwrite=overwrite)
+    for file in files:
+        check_free(file, overwrite=overwrite)
     _check_hints(options.hints, source, len(pages))
     plans = plan_pages(pages, options)
-    road = _Road(colorizer, pages, options, sha256_file(source), reversible=is_reversible(target))
-    results = (road.colorize(index, plan.window) for index, plan in enumerate(plans))
-    write_pages(target, results, None, overwrite, expected_bytes=sum(plan.result_bytes for plan in plans))
-    return list(dict.fromkeys(road.notes))
+    road = _Road(pages, sha256_file(source), reversible=is_reversible(target))
+    chroma_maps: list[ChromaMap] = []
+
+    def results() -> Iterator[OutputPage]:
+        for index, plan in enumerate(plans):
+            chroma = _predict(colorizer, road, index, plan.window, options)
+            if maps:
+                chroma_maps.append(chroma)
+            yield road.colour(index, chroma)
+
+    write_pages(target, results(), None, overwrite, expected_bytes=sum(plan.result_bytes for plan in plans))
+    for chroma, file in zip(chroma_maps, files):
+        chroma.save(file, overwrite=overwrite)
+    return road.notes_once()
+
+
+def _predict(colorizer: "Colorizer", road: "_Road", index: int, window: Window, options: Options) -> ChromaMap:
+    """The map of a page, with all that rendering the same file again needs."""
+    plane = road.pages[index].plane
+    hints = hints_of_plane(options.hints, index)
+    chroma = colorizer.predict(plane, hints, options.seed, window, wraps=options.wraps)
+    return chroma.with_saturation(options.saturation).with_record(
+        page=index,
+        channel=options.channel,
+        bits=options.bits or window.result_bits(plane.dtype),
+        source_sha256=road.digest,
+    )
+
+
+def map_files(target: Path, pages: int) -> list[Path]:
+    """Where the colour maps of a result lie: beside it, one for each page."""
+    stems = [target.stem] if pages == 1 else [f"{target.stem}-p{page:03d}" for page in range(pages)]
+    return [target.with_name(f"{stem}{MAP_SUFFIX}") for stem in stems]
+
+
+def render_file(source: Path, map_file: Path, target: Path, *, overwrite: bool) -> list[str]:
+    """Colour a page of a picture file again, from its map.
+
+    Parameters
+    ----------
+    source : Path
+        The picture file that the map was made of.
+    map_file : Path
+        As `colorize_file` wrote it.
+    target : Path
+        Where the page goes; its suffix names the format.
+    overwrite : bool
+        Replace what exists.
+
+    Returns
+    -------
+    list of str
+        Sentences about what was noticed.
+
+    Raises
+    ------
+    ColorizeError
+        If one of them cannot be read, the map is that of another picture, or the target cannot be written.
+    """
+    chroma = ChromaMap.load(map_file)
+    pages = GrayPages(source, chroma.record.get("channel"))
+    check_target(target, 1, overwrite=overwrite)
+    index = chroma.record.get("page", 0)
+    if index >= len(pages):
+        raise MapFileError(f"{map_file} is the map of page {index} (from 0), but {source} has {len(pages)}")
+    road = _Road(pages, sha256_file(source), reversible=is_reversible(target))
+    if chroma.record.get("source_sha256") not in (None, road.digest):
+        road.notes.append(f"is not the file that {map_file} was made of: its bytes differ")
+    try:
+        page = road.colour(index, chroma)
+    except PlaneError as error:
+        raise PlaneError(f"{source} is not the picture of {map_file}: {error}") from error
+    write_pages(target, [page], None, overwrite)
+    return road.notes_once()
 
 
 class _Road:
-    """The pages of one file through the model, and what was noticed on the way."""
+    """The pages of one file on their way to colour, and what was noticed."""
 
-    def __init__(
-        self, colorizer: "Colorizer", pages: GrayPages, options: Options, digest: str, *, reversible: bool
-    ) -> None:
-        self.colorizer, self.pages, self.options, self.digest = colorizer, pages, options, digest
-        self.reversible = reversible
+    def __init__(self, pages: GrayPages, digest: str, *, reversible: bool) -> None:
+        self.pages, self.digest, self.reversible = pages, digest, reversible
         self.notes: list[str] = []
 
-    def colorize(self, index: int, window: Window) -> OutputPage:
+    def notes_once(self) -> list[str]:
+        """What was noticed, without repetition."""
+        return list(dict.fromkeys(self.notes))
+
+    def colour(self, index: int, chroma: ChromaMap) -> OutputPage:
         """One page, with its provenance."""
-        source, options = self.pages[index], self.options
-        hints = hints_of_plane(options.hints, index)
-        chroma = self.colorizer.predict(source.plane, hints, options.seed, window).with_saturation(options.saturation)
-        rgb = chroma.render(source.plane, bits=options.bits, threads=usable_cores())
-        notes = [source.note, window.note, *source.page.notes, None if self.reversible else JPEG_NOTE]
+        source = self.pages[index]
+        rgb = chroma.render(source.plane, bits=chroma.record.get("bits"), threads=usable_cores())
+        notes = [source.note, chroma.window.note, *source.page.notes, None if self.reversible else JPEG_NOTE]
         if nan_pixels := chroma.record.get("nan_pixels"):
             notes.append(f"{nan_pixels} pixels are no numbers (NaN): black")
         kept = [note for note in notes if note]
@@ -195,50 +220,19 @@ class _Road:
             source=self.pages.path,
             source_sha256=self.digest,
             page=index,
-            window=window.to_dict(),
+            stored=stored_numbers(source.page, source.plane),
+            window=chroma.window.to_dict(),
             result_sha256=sha256_pixels(rgb) if self.reversible else None,
             notes=kept,
         )
         page = source.page
-        return OutputPage(rgb, page.alpha, page.resolution, page.metadata, xmp_packet(record))
+        return OutputPage(rgb, page.alpha, page.resolution, page.metadata, xmp=xmp_packet(record))
 
 
 def _check_hints(hints: Sequence[Hint], source: Path, pages: int) -> None:
     for hint in hints:
         if hint.plane and not (len(hint.plane) == 1 and 0 <= hint.plane[0] < pages):
             raise SettingsError(f"a hint belongs to page {list(hint.plane)}, but {source} has {pages} pages (from 0)")
-
-
-def gray_file(source: Path, target: Path, *, overwrite: bool) -> None:
-    """Take the colour off again: write the gray of a coloured file, page by page.
-
-    Parameters
-    ----------
-    source, target : Path
-        A result of `colorize_file` (or any 8- or 16-bit sRGB file), and where its gray goes.
-    overwrite : bool
-        Replace a target that exists.
-
-    Raises
-    ------
-    ColorizeError
-        If the source is not 8 or 16 bit or cannot be read, or the target not be written.
-    """
-    count = page_count(source)
-    check_target(target, count, overwrite=overwrite)
-    pages = (
-        OutputPage(_gray_of(page, source), page.alpha, page.resolution, page.metadata) for page in iter_pages(source)
-    )
-    write_pages(target, list(pages) if count == 1 else pages, None, overwrite)
-
-
-def _gray_of(page: Page, source: Path) -> np.ndarray:
-    if page.pixels.ndim == 2:  # gray already, but perhaps negative, or of another curve
-        window = plane_kind(page, page.pixels).choose_window([page.pixels])
-        return window.apply(page.pixels, window.result_bits(page.pixels.dtype))
-    if page.pixels.dtype not in (np.uint8, np.uint16):
-        raise InputFileError(f"{source}: its colours are {page.pixels.dtype}; those of 8 and 16 bit have a gray")
-    return gray(page.pixels)
 
 
 def targets(sources: Sequence[Path], out: Path | None, ending: str) -> list[Path]:

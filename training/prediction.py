@@ -28,6 +28,7 @@ from training.window import Window, choose_window
 Device = Literal["auto", "cpu", "cuda"]
 VARIANT_DRAWS = 4  # colours that a seed decides
 FINEST_ALBUM = 4  # times the working size, at most: each picture of a page is seen at about the working size
+WRAP_MARGIN = 192  # pixels of the small lightness: with 64 a seam of two codes was left, with 192 a tenth of one
 BLANK_RANGE = 8  # of the small lightness, 0..255: nothing is to be seen in less
 
 
@@ -212,7 +213,7 @@ class Colorizer:
         )
         stride = self.network.stride
         # a texture sees itself all around; other planes are only made as large as the network needs
-        before = 2 * stride if wraps else 0
+        before = -(-WRAP_MARGIN // stride) * stride if wraps else 0
         padding = [(0, 0), *((before, before + -side % stride) for side in lightness.shape)]
         padded = np.pad(inputs.astype(np.float32), padding, mode="wrap" if wraps else "symmetric")
         batch = torch.from_numpy(padded)[None].to(self.device, memory_format=torch.channels_last)

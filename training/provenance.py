@@ -54,6 +54,7 @@ def provenance_record(
     source: str | Path,
     source_sha256: str,
     page: int = 0,
+    stored: Mapping[str, object] | None = None,
     window: Mapping[str, object] | None = None,
     result_sha256: str | None = None,
     **more: object,
@@ -70,6 +71,8 @@ def provenance_record(
         Of the bytes of that file (see `sha256_file`).
     page
         Of that file, counted from 0.
+    stored
+        How the file holds the numbers of its gray (see `training.original`).
     window
         From stored values to gray, as of `Window.to_dict`.
     result_sha256
@@ -86,7 +89,8 @@ def provenance_record(
         "statement": SENTENCE,
         "digital_source_type": SOURCE_TYPE,
         "tool": f"napari-colorize {__version__}",
-        "source": {"file": _file_name(source), "sha256": source_sha256, "page": page},
+        "source": {"file": _file_name(source), "sha256": source_sha256, "page": page}
+        | ({"stored": stored} if stored else {}),
         "result": {"pixels_sha256": result_sha256} if result_sha256 else None,
         "window": window,
         "colour": {key: _file_name(value) if key == "model" else value for key, value in chroma_record.items()},

@@ -36,6 +36,8 @@ class Window:
     def __post_init__(self) -> None:
         if not (np.isfinite(self.lo) and np.isfinite(self.hi)) or self.lo == self.hi:
             raise PlaneError(f"a window needs two different finite values, got {self.lo} and {self.hi}")
+        for name in ("lo", "hi"):  # as they come back from a file, so that records are the same bytes
+            object.__setattr__(self, name, float(getattr(self, name)))
 
     @property
     def negative(self) -> bool:

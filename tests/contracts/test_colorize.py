@@ -15,32 +15,8 @@ from PIL import Image, ImageCms
 from skimage import data
 
 from training import gray
-from training.cli import app
-from training.console import DONE, SOME_FAILED, WRONG_USE, run
+from training.console import DONE, SOME_FAILED, WRONG_USE
 from training.provenance import SENTENCE, read_record
-
-
-@pytest.fixture
-def colorize(model_file, tmp_path, monkeypatch, capsys):
-    """Run ``colorize`` in a fresh folder: exit code, lines on stdout, text on stderr."""
-    monkeypatch.chdir(tmp_path)
-
-    def call(*words: object, model: object = model_file) -> tuple[int, list[str], str]:
-        tokens = [str(word) for word in words]
-        if words[0] == "image" and model is not None:
-            tokens += ["--model", str(model)]
-        code = run(app, tokens)
-        output = capsys.readouterr()
-        return code, output.out.splitlines(), output.err
-
-    return call
-
-
-@pytest.fixture
-def camera(tmp_path) -> np.ndarray:
-    picture = data.camera()[::2, ::2]
-    Image.fromarray(picture).save(tmp_path / "camera.png")
-    return picture
 
 
 def test_a_result_lies_beside_its_input_and_gray_gives_the_input_back(colorize, camera):

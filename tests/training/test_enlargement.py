@@ -48,18 +48,22 @@ def test_a_constant_map_is_constant_everywhere_whatever_the_lightness():
         np.testing.assert_allclose(values, 30, rtol=1e-4)
 
 
-@pytest.mark.parametrize("offset", [0, 3])
-def test_colour_stops_at_an_edge_of_the_lightness(offset):
-    """A third of the halo of plain cubic convolution, or less: this is what the guidance is for."""
-    edge, cell = 64 + offset, 8
+def test_colour_stops_at_an_edge_of_the_lightness():
+    """A third of the halo of plain cubic convolution, or less, wherever the edge lies: what the guidance is for."""
+    halos = np.array([halos_at(64 + offset) for offset in range(8)])
+    assert halos[:, 0].mean() < halos[:, 1].mean() / 3
+
+
+def halos_at(edge: int, cell: int = 8) -> tuple[float, float]:
+    """Mean error of a* within two cells of an edge, with guidance and without."""
     lightness = np.where(np.arange(128) < edge, 30.0, 70.0)[None].repeat(128, axis=0)
     truth = np.where(np.arange(128) < edge, 40.0, -20.0)[None].repeat(128, axis=0)
     ab = np.rint(truth.reshape(16, cell, 16, cell).mean(axis=(1, 3)))
     small = np.rint(lightness.reshape(32, 4, 32, 4).mean(axis=(1, 3)) * 2.55).astype(np.uint8)
     guided, _ = enlarged(a_map([ab, ab], small), lightness)
     plain, _ = enlarged(a_map([ab, ab]), lightness)
-    halo, halo_of_plain = (np.abs(values - truth)[:, edge - cell : edge + cell].mean() for values in (guided, plain))
-    assert halo < halo_of_plain / 3
+    near = np.s_[:, edge - 2 * cell : edge + 2 * cell]
+    return np.abs(guided - truth)[near].mean(), np.abs(plain - truth)[near].mean()
 
 
 def test_grain_is_not_painted_into_the_colour():

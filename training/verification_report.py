@@ -1,0 +1,92 @@
+"""The report of a verification: one HTML page that a second examiner can follow."""
+
+import base64
+import io
+from pathlib import Path
+
+import numpy as np
+
+from training import __version__
+from training.atomic import put_whole
+from training.chroma_map import UNCERTAINTY_STEP, ChromaMap
+from training.color import lab_to_srgb, srgb_to_lab
+from training.gray_page import GrayPages
+from training.images import iter_pages
+from training.provenance import SENTENCE
+from training.verification import Verification, sentences
+from training.window import Window
+
+LONGEST_SIDE = 640
+EVEN_LIGHTNESS = 65  # of the picture that shows the colour alone
+MOST_UNSURE = 25.0  # units of a*, b* that are shown as white
+
+
+def write_report(verification: Verification, path: Path) -> None:
+    """Write the report of a verification, in place of an earlier one.
+
+    Parameters
+    ----------
+    verification : Verification
+        Of a result and its source.
+    path : Path
+        An HTML file, complete in itself.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be written.
+    """
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(loader=PackageLoader("training", "."), autoescape=True, undefined=StrictUndefined)
+    environment.filters["embedded"] = _embedded
+    pages = [
+        {
+            "proof": proof,
+            "sentences": sentences(proof, verification.map_file),
+            "pictures": _pictures(verification, proof.page, proof.source_page, proof.map_different is not None),
+        }
+        for proof in verification.pages
+    ]
+    text = environment.get_template("verification_report.html.j2").render(
+        verification=verification, pages=pages, statement=SENTENCE, version=__version__
+    )
+    with put_whole(path, overwrite=True) as partial:
+        partial.write_text(text, encoding="utf-8")
+
+
+def _pictures(verification: Verification, page: int, source_page: int, has_map: bool) -> dict[str, np.ndarray]:
+    """What is shown of a page: pictures by their captions."""
+    result = next(iter_pages(verification.result, page)).pixels
+    proof = verification.pages[page]
+    source = GrayPages(verification.source, ((proof.record or {}).get("colour") or {}).get("channel"))[
+        source_page
+    ].plane
+    step = max(1, -(-max(source.shape) // LONGEST_SIDE))
+    noted = (proof.record or {}).get("window")
+    window = Window.from_dict(noted) if noted else Window(float(source.min()), float(source.max()) or 1.0)
+    pictures = {"the source through its window": window.apply(source[::step, ::step], 8)}
+    shown = _to_8_bit(result[::step, ::step])
+    pictures["the result"] = shown
+    if shown.ndim == 3:
+        lab = srgb_to_lab(shown / 255)
+        lab[..., 0] = EVEN_LIGHTNESS
+        pictures["its colour alone, at even lightness"] = np.rint(lab_to_srgb(lab) * 255).astype(np.uint8)
+    if has_map and verification.map_file:
+        error = ChromaMap.load(verification.map_file).uncertainty * UNCERTAINTY_STEP
+        caption = f"expected error of the colour, from 0 (black) to {MOST_UNSURE:g} or more units of a*, b* (white)"
+        pictures[caption] = np.rint(np.clip(error / MOST_UNSURE, 0, 1) * 255).astype(np.uint8)
+    return pictures
+
+
+def _to_8_bit(pixels: np.ndarray) -> np.ndarray:
+    return (pixels >> 8).astype(np.uint8) if pixels.dtype == np.uint16 else pixels
+
+
+def _embedded(picture: np.ndarray) -> str:
+    """A picture as a data URL."""
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.fromarray(picture).save(buffer, "PNG")
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
