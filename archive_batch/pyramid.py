@@ -8,10 +8,12 @@ import numpy as np
 import zarr
 from zarr.codecs import ZstdCodec
 
+from training.provenance import HASHED_SIDE
+
 Shape = tuple[int, int]
 
 CHUNK = 512  # unit of reading
-SHARD = 4096  # unit of writing
+SHARD = HASHED_SIDE  # unit of writing: whole blocks are hashed as they are written
 SMALLEST_SIDE = 512  # levels end when the short side is below
 BAND_PIXELS = 1 << 22  # of level 0, reduced at a time
 

@@ -11,11 +11,11 @@ import zarr
 from archive_batch.catalogue import page_path
 from archive_batch.gray_pages import open_array, open_gray
 from archive_batch.plan import Identity
-from archive_batch.pyramid import create_level, multiscales, rgb_display, shard_rows
+from archive_batch.pyramid import create_level, multiscales, rgb_display
 from archive_batch.stores import Location, make_root, mark, open_root
 from training.chroma_map import ChromaMap
 from training.errors import InputFileError, SettingsError
-from training.provenance import sha256_pixels
+from training.provenance import pixel_blocks, sha256_block, sha256_of_blocks, sha256_pixels
 from training.rendering import Region
 
 __all__ = ["load_map", "make_target", "open_gray", "open_rgb", "target_identity", "write_map", "write_rgb"]
@@ -116,14 +116,17 @@ def write_rgb(
 
 
 def _write_rgb_level(root: zarr.Group, path: str, chroma: ChromaMap, level: int, gray: zarr.Array, bits: int) -> str:
-    plane = np.asarray(gray[...])
-    array = create_level(root, f"{path}/{level}", plane.shape, np.dtype(f"uint{bits}"), channels=3)
-    digest = hashlib.sha256(f"{array.dtype.newbyteorder('<').str} {(*plane.shape, 3)} ".encode())
-    for rows in shard_rows(array):
-        rgb = chroma.render(plane, Region(rows, slice(None), level), bits)
-        array[:, rows] = np.moveaxis(rgb, -1, 0)
-        digest.update(rgb.astype(rgb.dtype.newbyteorder("<"), copy=False).data)
-    return digest.hexdigest()
+    """Block by block, so that a page of any size takes the memory of a shard."""
+    height, width = gray.shape
+    array = create_level(root, f"{path}/{level}", (height, width), np.dtype(f"uint{bits}"), channels=3)
+
+    def write(block: tuple[slice, slice]) -> bytes:
+        y, x = (slice(part.start, min(part.stop, side)) for part, side in zip(block, gray.shape))
+        rgb = chroma.render(gray, Region(y, x, level), bits)
+        array[:, y, x] = np.moveaxis(rgb, -1, 0)
+        return sha256_block(rgb)
+
+    return sha256_of_blocks(array.dtype, (height, width, 3), map(write, pixel_blocks((height, width))))
 
 
 def add_provenance(root: zarr.Group, path: str, provenance: dict[str, Any]) -> None:

@@ -38,13 +38,33 @@ class Box:
         """For indexing."""
         return slice(self.top, self.bottom), slice(self.left, self.right)
 
-    def on_grid(self, shape: tuple[int, int], finer: tuple[int, int], step: int) -> "Box":
-        """The same place on a finer grid than that of `shape`, grown to whole steps."""
+    def on_grid(self, shape: tuple[int, int], finer: tuple[int, int]) -> "Box":
+        """The same place on a finer grid than that of `shape`, to the nearest even pixels."""
         (top, bottom), (left, right) = (
-            (start * fine // side // step * step, min(-(-stop * fine // side // step) * step, fine))
+            (2 * round(start * fine / side / 2), 2 * round(stop * fine / side / 2))
             for start, stop, side, fine in zip((self.top, self.left), (self.bottom, self.right), shape, finer)
         )
         return Box(top, bottom, left, right)
+
+    def grown(self, step: int, shape: tuple[int, int]) -> "Box":
+        """Grown to whole steps, within a grid."""
+        return Box(
+            self.top // step * step,
+            min(-(-self.bottom // step) * step, shape[0]),
+            self.left // step * step,
+            min(-(-self.right // step) * step, shape[1]),
+        )
+
+    def within(self, other: "Box") -> "Box":
+        """The same place, counted from the corner of another box."""
+        return Box(self.top - other.top, self.bottom - other.top, self.left - other.left, self.right - other.left)
+
+    def coarser(self, factor: int) -> tuple[slice, slice]:
+        """For indexing a grid so many times coarser."""
+        return (
+            slice(self.top // factor, -(-self.bottom // factor)),
+            slice(self.left // factor, -(-self.right // factor)),
+        )
 
 
 def find_pictures(lightness: np.ndarray) -> list[Box]:

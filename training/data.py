@@ -29,6 +29,8 @@ MINIMUM_PICTURES = 8
 MINIMUM_SIDE = 32  # pixels: smaller ones show nothing, and LPIPS needs 17
 GRAY_CHROMA = 2.0  # a picture whose 99th percentile of chroma stays below is nearly gray
 SMALLEST_CROP = 0.65  # of the short side
+SOFTENED_SHARE = 0.4  # of the samples
+MOST_SOFTENED = 2.5  # times smaller than the sample
 MOST_HINTS = 40
 
 
@@ -179,11 +181,12 @@ class TrainingSamples(Dataset):
 
     def _sample(self, image: Image.Image, rng: np.random.Generator) -> Sample:
         lab = srgb_to_lab(np.asarray(random_crop(image, self.size, rng)) / 255)
+        light = softened(lab[..., 0], rng) if rng.random() < SOFTENED_SHARE else lab[..., 0]
         hints = np.zeros((3, self.size, self.size), np.float32)
         if rng.random() < self.hint_share:
             hints = simulated_hints(lab[..., 1:] / AB_SCALE, rng)
         # the network sees lightness as it is stored in a map, in 8 bits
-        lightness = np.rint(lab[None, ..., 0] * 2.55) / np.float32(127.5) - 1
+        lightness = np.rint(light[None] * 2.55) / np.float32(127.5) - 1
         halves = lab[..., 1:].reshape(self.size // 2, 2, self.size // 2, 2, 2).mean(axis=(1, 3))
         ab = halves.transpose(2, 0, 1) / np.float32(AB_SCALE)
         inputs = np.concatenate([lightness, hints]).astype(np.float32)
@@ -191,12 +194,22 @@ class TrainingSamples(Dataset):
 
 
 def random_crop(image: Image.Image, size: int, rng: np.random.Generator) -> Image.Image:
-    """A square crop of random scale and place, by area means, mirrored half of the time."""
+    """A square crop of random scale and place, mirrored half of the time."""
     short = min(image.size)
     side = short * np.exp(rng.uniform(np.log(SMALLEST_CROP), 0))
     left, top = rng.uniform(0, image.width - side), rng.uniform(0, image.height - side)
-    crop = image.resize((size, size), Image.Resampling.BOX, box=(left, top, left + side, top + side))
+    # as the small lightness of a plane comes about: linear interpolation where it is finer than the picture
+    resampling = Image.Resampling.BOX if side >= size else Image.Resampling.BILINEAR
+    crop = image.resize((size, size), resampling, box=(left, top, left + side, top + side))
     return crop.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if rng.random() < 0.5 else crop
+
+
+def softened(lightness: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Lightness (Y, X) as that of a smaller original: a picture at another size should get the same colours."""
+    image = Image.fromarray(lightness)
+    factor = rng.uniform(1, MOST_SOFTENED)
+    small = (max(1, round(image.width / factor)), max(1, round(image.height / factor)))
+    return np.asarray(image.resize(small, Image.Resampling.BOX).resize(image.size, Image.Resampling.BILINEAR))
 
 
 def simulated_hints(ab: np.ndarray, rng: np.random.Generator) -> np.ndarray:

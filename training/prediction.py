@@ -175,7 +175,7 @@ class Colorizer:
             size *= int(np.clip(round(size / np.median([min(box.sides) for box in pictures])), 2, FINEST_ALBUM))
             read = _level_to_read(shapes, size)
             lightness = small_lightness(levels[read], window, size)
-            pictures = [box.on_grid(page, lightness.shape, DISTRIBUTION_STRIDE) for box in pictures]
+            pictures = [box.on_grid(page, lightness.shape) for box in pictures]
             record["pictures"] = [asdict(box) for box in pictures]
         return _Seen(lightness, shapes[0], window, wraps, pictures, {"level_read": read, **record})
 
@@ -189,11 +189,13 @@ class Colorizer:
         whole = self._colour_of(page, hint_channels(hints, seen.shape, shape), rng)
         colour = _on_finer_grid(whole, page, seen.lightness)
         for box in seen.pictures:
-            picture = self._colour_of(seen.lightness[box.slices], channels[:, *box.slices], rng)
-            for name, stride in (("ab", 2), ("error", 2), ("probabilities", DISTRIBUTION_STRIDE)):
-                top, left = box.top // stride, box.left // stride
-                part = getattr(picture, name)
-                getattr(colour, name)[..., top : top + part.shape[-2], left : left + part.shape[-1]] = part
+            window = box.grown(DISTRIBUTION_STRIDE, shape=seen.lightness.shape)
+            picture = self._colour_of(seen.lightness[window.slices], channels[:, *window.slices], rng)
+            # what the window shows of the paper around the picture keeps the colour of the page
+            inner = box.within(window).coarser(2)
+            colour.ab[:, *box.coarser(2)] = picture.ab[:, *inner]
+            colour.error[box.coarser(2)] = picture.error[inner]
+            colour.probabilities[:, *window.coarser(DISTRIBUTION_STRIDE)] = picture.probabilities
         return colour
 
     def _colour_of(

@@ -9,7 +9,7 @@ References
 import hashlib
 import json
 import xml.etree.ElementTree as ET
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, cast
 from xml.sax.saxutils import escape
@@ -28,7 +28,7 @@ SENTENCE = (
 SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
 NAMESPACE = "urn:napari-colorize:provenance:1"
 
-_BLOCK = 1 << 20
+HASHED_SIDE = 4096  # pixels: of the shards of an archive, too
 _MOST_XMP = 16 * 2**20
 _PACKET = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
 <x:xmpmeta xmlns:x="adobe:ns:meta/">
@@ -195,8 +195,29 @@ def sha256_file(path: str | Path) -> str:
 
 
 def sha256_pixels(pixels: np.ndarray) -> str:
-    """SHA-256 of an array: its dtype, its shape, then its numbers, little-endian in C order; in hexadecimal."""
-    little = np.ascontiguousarray(pixels, pixels.dtype.newbyteorder("<"))
-    digest = hashlib.sha256(f"{little.dtype.str} {little.shape} ".encode())
-    digest.update(little.data)
-    return digest.hexdigest()
+    """SHA-256 of an array, in hexadecimal: of its dtype, its shape and the SHA-256 of each of its blocks.
+
+    So a picture that does not fit into memory has one, too: see `pixel_blocks`, `sha256_block` and `sha256_of_blocks`.
+    """
+    return sha256_of_blocks(
+        pixels.dtype, pixels.shape, (sha256_block(pixels[block]) for block in pixel_blocks(pixels.shape))
+    )
+
+
+def pixel_blocks(shape: tuple[int, ...]) -> list[tuple[slice, slice]]:
+    """Blocks of 4096 x 4096 that cover the first two axes of an array, row after row."""
+    starts = [range(0, side, HASHED_SIDE) for side in shape[:2]]
+    return [(slice(y, y + HASHED_SIDE), slice(x, x + HASHED_SIDE)) for y in starts[0] for x in starts[1]]
+
+
+def sha256_block(pixels: np.ndarray) -> bytes:
+    """SHA-256 of the numbers of a block, little-endian in C order."""
+    return hashlib.sha256(np.ascontiguousarray(pixels, pixels.dtype.newbyteorder("<")).data).digest()
+
+
+def sha256_of_blocks(dtype: np.dtype, shape: tuple[int, ...], digests: Iterable[bytes]) -> str:
+    """SHA-256 of an array by those of its blocks, in the order of `pixel_blocks`; in hexadecimal."""
+    whole = hashlib.sha256(f"{dtype.newbyteorder('<').str} {tuple(map(int, shape))} ".encode())
+    for digest in digests:
+        whole.update(digest)
+    return whole.hexdigest()

@@ -7,7 +7,7 @@ integers throughout, so they do not depend on the order in which the parts of a 
 import numpy as np
 
 from training.color import lightness8
-from training.plane import ArrayLike, check_plane, row_bands
+from training.plane import BAND_PIXELS, ArrayLike, check_plane, row_bands
 from training.window import Window
 
 LONGEST_ASPECT = 4  # long side of the small lightness over the working size, at most
@@ -81,11 +81,14 @@ def area_means(plane: ArrayLike, shape: tuple[int, int]) -> np.ndarray:
     height, width = plane.shape
     rows, columns = shape
     total = np.zeros((rows, columns))
+    step = max(1, BAND_PIXELS // width)  # rows that are summed at a time: sums take eight times the memory of pixels
     for top, bottom in row_bands(plane):
-        values = _sums_along_x(np.asarray(plane[top:bottom]), columns)
-        first, last, weights = _weights(top, bottom, height, rows)
-        # integers below 2**53: float64 adds them exactly, in any order
-        total[first:last] += weights @ values
+        band = np.asarray(plane[top:bottom])
+        for start in range(top, bottom, step):
+            stop = min(start + step, bottom)
+            first, last, weights = _weights(start, stop, height, rows)
+            # integers below 2**53: float64 adds them exactly, in any order
+            total[first:last] += weights @ _sums_along_x(band[start - top : stop - top], columns)
     return total / _weight_sum(height, rows) / _weight_sum(width, columns)
 
 

@@ -13,7 +13,15 @@ from PIL import Image
 from torch.utils.data import DataLoader
 
 from training.color import srgb_to_lab
-from training.data import TrainingSamples, decode_rgb, iter_picture_files, load_pictures, random_crop, simulated_hints
+from training.data import (
+    TrainingSamples,
+    decode_rgb,
+    iter_picture_files,
+    load_pictures,
+    random_crop,
+    simulated_hints,
+    softened,
+)
 from training.errors import InputFileError, TrainingError
 from training.network import AB_SCALE
 
@@ -325,3 +333,12 @@ def test_few_hints_are_more_common_than_many():
     areas = [simulated_hints(ab, np.random.default_rng(seed))[0].sum() for seed in range(200)]
     assert np.median(areas) < np.mean(areas)
     assert max(areas) > 100
+
+
+def test_softened_lightness_is_that_of_a_smaller_picture():
+    sharp = np.random.default_rng(0).uniform(0, 100, (64, 64)).astype(np.float32)
+    soft = softened(sharp, np.random.default_rng(1))
+    assert soft.shape == sharp.shape
+    assert np.abs(np.diff(soft)).mean() < 0.7 * np.abs(np.diff(sharp)).mean()
+    assert abs(soft.mean() - sharp.mean()) < 1
+    np.testing.assert_allclose(softened(np.full((64, 48), 40, np.float32), np.random.default_rng(2)), 40, rtol=1e-5)
