@@ -224,7 +224,7 @@ def predict_whole(colorizer: Colorizer, plane: np.ndarray) -> ChromaMap:
 def pictures_found(chroma: ChromaMap) -> list[Box]:
     """The pictures of a page, in its own pixels."""
     boxes = [Box(**box) for box in chroma.record.get("pictures", ())]
-    return [box.on_grid(chroma.lightness.shape, chroma.shape, 1) for box in boxes]
+    return [box.on_grid(chroma.lightness.shape, chroma.shape) for box in boxes]
 
 
 def overlap(first: Box, second: Box) -> float:

@@ -1,3 +1,5 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 import zarr
@@ -207,3 +209,17 @@ def test_a_mean_picture_keeps_its_small_lightness_when_enlarged():
 def test_what_is_no_plane_is_refused_with_a_sentence(plane, sentence):
     with pytest.raises(PlaneError, match=sentence):
         check_plane(plane)
+
+
+def test_a_wide_plane_takes_the_memory_of_a_row_of_chunks():
+    class Wide:
+        shape, dtype, chunks = (1024, 100_000), np.dtype(np.uint16), (512, 512)
+
+        def __getitem__(self, rows):
+            return np.full((rows.stop - rows.start, 100_000), 700, np.uint16)
+
+    tracemalloc.start()
+    small_lightness(Wide(), Window(0, 65535), 128)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 512 * 100_000 * 2 + 120e6
