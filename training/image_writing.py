@@ -3,17 +3,19 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
 from training import __version__
 from training.atomic import check_free, put_whole
 from training.errors import SettingsError
+from training.formats.exif import parse
 from training.formats.icc import srgb_profile
-from training.formats.page import TAG_NAMES, Resolution
+from training.formats.page import TAG_NAMES, Page, Resolution
 
 _CLASSIC_TIFF_BYTES = 2**32 - 2**25
+_MOST_EXIF_IN_JPEG = 65533  # bytes that one segment holds
 _MOST_XMP_IN_JPEG = 65502  # bytes that one segment holds
 PROGRAM = f"napari-colorize {__version__}"
 TAG_CODES = {name: code for code, name in TAG_NAMES.items()}
@@ -33,6 +35,8 @@ class OutputPage:
         Pixels per unit along X and Y, and "inch" or "centimeter".
     metadata
         Names as in `training.formats.page.TAG_NAMES`; others are left out.
+    exif
+        EXIF without header, for PNG and JPEG.
     xmp
         XMP packet of this page, instead of the file's.
     min_is_white
@@ -43,8 +47,14 @@ class OutputPage:
     alpha: np.ndarray | None = None
     resolution: Resolution | None = None
     metadata: dict[str, str] = field(default_factory=dict)
+    exif: bytes | None = None
     xmp: bytes | None = None
     min_is_white: bool = False
+
+    @classmethod
+    def like(cls, page: Page, pixels: np.ndarray, *, xmp: bytes | None = None, min_is_white: bool = False) -> Self:
+        """Other pixels with what a page that was read tells of itself."""
+        return cls(pixels, page.alpha, page.resolution, page.metadata, page.exif, xmp, min_is_white)
 
 
 def check_target(path: Path, pages: int, *, overwrite: bool) -> None:
@@ -160,7 +170,9 @@ def _write_png(path: Path, pages: Iterable[OutputPage], xmp: bytes | None) -> No
     from training.formats.png import encode
 
     page = _only(pages, "PNG")
-    data = encode(_samples(page), xmp=page.xmp or xmp, resolution=page.resolution, metadata=page.metadata)
+    data = encode(
+        _samples(page), xmp=page.xmp or xmp, resolution=page.resolution, metadata=page.metadata, exif=page.exif
+    )
     path.write_bytes(data)
 
 
@@ -172,7 +184,7 @@ def _write_jpeg(path: Path, pages: Iterable[OutputPage], xmp: bytes | None) -> N
     if xmp and len(xmp) > _MOST_XMP_IN_JPEG:
         raise SettingsError(f"the provenance of {len(xmp)} bytes is too long for JPEG: write TIFF (.tif) or PNG (.png)")
     pixels = _to_8_bit(page.pixels)
-    exif = Image.Exif()
+    exif = parse(page.exif)
     exif.update({TAG_CODES[name]: text.encode() for name, text in page.metadata.items() if name in TAG_CODES})
     Image.fromarray(pixels).save(
         path,
@@ -182,7 +194,7 @@ def _write_jpeg(path: Path, pages: Iterable[OutputPage], xmp: bytes | None) -> N
         dpi=_dots_per_inch(page.resolution),
         icc_profile=srgb_profile() if pixels.ndim == 3 else None,
         xmp=xmp,
-        exif=exif,
+        exif=exif if len(exif.tobytes()) < _MOST_EXIF_IN_JPEG else None,
     )
 
 

@@ -49,15 +49,11 @@ def gray_file(source: Path, target: Path, *, original: bool = False, overwrite: 
     check_target(target, count, overwrite=overwrite)
     notes: list[str] = []
     pages = (
-        _original_page(page, source, index, notes) if original else _gray_page(page, source)
+        _original_page(page, source, index, notes) if original else OutputPage.like(page, gray_of(page, source))
         for index, page in enumerate(iter_pages(source))
     )
     write_pages(target, list(pages) if count == 1 else pages, None, overwrite)
     return notes
-
-
-def _gray_page(page: Page, source: Path) -> OutputPage:
-    return OutputPage(gray_of(page, source), page.alpha, page.resolution, page.metadata)
 
 
 def gray_of(page: Page, source: Path) -> np.ndarray:
@@ -91,7 +87,7 @@ def _original_page(page: Page, source: Path, index: int, notes: list[str]) -> Ou
         notes.append(
             f"{unsure} of {numbers.size} pixels had numbers that the window made equal: one of them is written"
         )
-    return OutputPage(numbers, page.alpha, page.resolution, page.metadata, min_is_white=bool(stored["min_is_white"]))
+    return OutputPage.like(page, numbers, min_is_white=bool(stored["min_is_white"]))
 
 
 def stored_numbers(page: Page, plane: np.ndarray) -> dict[str, Any]:
@@ -141,7 +137,7 @@ def original_numbers(gray_code: np.ndarray, window: Window, stored: Mapping[str,
     """
     dtype = np.dtype(stored["dtype"])
     bits = gray_code.dtype.itemsize * 8
-    if dtype.kind in "bui" and int(stored["most"]) - int(stored["least"]) < MOST_NUMBERS:
+    if dtype.kind != "f" and int(stored["most"]) - int(stored["least"]) < MOST_NUMBERS:
         candidates = np.arange(int(stored["least"]), int(stored["most"]) + 1).astype(dtype)
         told = True
     else:  # too many to look at each: those that lie evenly over the window are near

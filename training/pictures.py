@@ -225,8 +225,7 @@ class _Road:
             result_sha256=sha256_pixels(rgb) if self.reversible else None,
             notes=kept,
         )
-        page = source.page
-        return OutputPage(rgb, page.alpha, page.resolution, page.metadata, xmp=xmp_packet(record))
+        return OutputPage.like(source.page, rgb, xmp=xmp_packet(record))
 
 
 def _check_hints(hints: Sequence[Hint], source: Path, pages: int) -> None:

@@ -284,3 +284,24 @@ def test_results_go_to_stdout_and_errors_to_stderr_as_a_program(model_file, came
     )
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.strip().startswith("gone.png does not exist")
+
+
+@pytest.mark.parametrize("target", ["colour.png", "colour.jpg"])
+def test_exif_is_kept_but_for_the_orientation(colorize, camera, target):
+    exif = Image.Exif()
+    exif[274], exif[271] = 6, "Leica"
+    exif.get_ifd(0x8769).update({36867: "1938:05:01 10:00:00", 40962: 999})
+    exif.get_ifd(0x8825)[2] = (51.0, 30.0, 0.0)
+    Image.fromarray(camera[:100]).save("photo.jpg", exif=exif, quality=95)
+    assert colorize("image", "photo.jpg", "-o", target)[0] == DONE
+    with Image.open(target) as image:
+        found = image.getexif()
+        assert image.size == (100, 256)  # upright
+        assert (found.get(274, 1), found[271]) == (1, "Leica")
+        assert dict(found.get_ifd(0x8769)) == {36867: "1938:05:01 10:00:00"}
+        assert found.get_ifd(0x8825)[2] == (51.0, 30.0, 0.0)
+
+
+def test_damaged_exif_spoils_no_picture(colorize, camera):
+    Image.fromarray(camera).save("photo.jpg", exif=b"Exif\0\0MM\0*\0\0\0\x08\xff\xff" + bytes(range(256)))
+    assert colorize("image", "photo.jpg")[0] == DONE

@@ -10,6 +10,7 @@ import numpy as np
 from PIL.Image import Exif
 from PIL.JpegImagePlugin import JpegImageFile
 
+from training.formats import exif as exif_data
 from training.formats.page import TAG_NAMES, Page, Resolution, check_declared_size, make_page
 
 
@@ -23,9 +24,10 @@ def read_page(path: Path, where: str) -> Page:
         return make_page(
             pixels,
             profile=image.info.get("icc_profile"),
-            orientation=exif.get(274, 1),
+            orientation=exif.get(exif_data.ORIENTATION, 1),
             resolution=_resolution(image),
             metadata=_metadata(exif),
+            exif=exif_data.of_upright(exif),
         )
 
 

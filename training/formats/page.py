@@ -56,6 +56,8 @@ class Page:
         Pixels per unit along X and Y, and "inch" or "centimeter".
     metadata
         Names as in `TAG_NAMES`, such as "artist" and "copyright".
+    exif
+        All of the EXIF of a JPEG or PNG but its orientation, as bytes without header.
     notes
         Sentences about what was assumed or left out.
     """
@@ -68,6 +70,7 @@ class Page:
     profile: bytes | None = None
     resolution: Resolution | None = None
     metadata: dict[str, str] = field(default_factory=dict)
+    exif: bytes | None = None
     notes: tuple[str, ...] = ()
 
 
@@ -196,6 +199,7 @@ def make_page(
     orientation: int = 1,
     resolution: Resolution | None = None,
     metadata: dict[str, str] | None = None,
+    exif: bytes | None = None,
     notes: tuple[str, ...] = (),
 ) -> Page:
     """A page from what a reader found: gray (Y, X), RGB (Y, X, 3) or CMYK (Y, X, 4), not yet upright."""
@@ -212,6 +216,7 @@ def make_page(
         profile,
         upright_resolution(resolution, orientation),
         metadata or {},
+        exif,
         (*notes, *more_notes, *profile_notes),
     )
 

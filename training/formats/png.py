@@ -8,11 +8,11 @@ References
 import struct
 import zlib
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 
+from training.formats import exif as exif_data
 from training.formats.icc import srgb_profile
 from training.formats.page import Page, Resolution, check_declared_size, make_page
 
@@ -51,6 +51,7 @@ def read_page(path: Path, where: str) -> Page:
         raise ValueError("it has no header")
     width, height, depth, color_type = struct.unpack_from(">IIBB", found[b"IHDR"])
     check_declared_size(where, height, width, _SAMPLES[color_type], depth, len(data))
+    exif = exif_data.parse(found.get(b"eXIf"))
     samples = png_decode(data)
     samples = samples.reshape(height, width, -1)
     colors = 1 if samples.shape[2] < 3 else 3
@@ -60,9 +61,10 @@ def read_page(path: Path, where: str) -> Page:
         alpha=samples[..., colors] if samples.shape[2] > colors else None,
         bits_stored=_bits_stored(found.get(b"sBIT"), pixels),
         profile=_profile(found.get(b"iCCP")),
-        orientation=_orientation(found.get(b"eXIf")),
+        orientation=exif.get(exif_data.ORIENTATION, 1),
         resolution=_resolution(found.get(b"pHYs")),
         metadata=_metadata(data),
+        exif=exif_data.of_upright(exif),
     )
 
 
@@ -85,15 +87,6 @@ def _profile(content: bytes | None) -> bytes | None:
 def inflate(data: bytes) -> bytes:
     """The uncompressed bytes, at most `MOST_TEXT` of them."""
     return zlib.decompressobj().decompress(data, MOST_TEXT)
-
-
-def _orientation(content: bytes | None) -> int:
-    from PIL.Image import Exif
-
-    exif = Exif()
-    with suppress(Exception):  # damaged EXIF spoils no pixel
-        exif.load(content or b"")
-    return exif.get(274, 1)
 
 
 def _resolution(content: bytes | None) -> Resolution | None:
@@ -121,7 +114,14 @@ def _metadata(data: bytes) -> dict[str, str]:
     return {name: found[word].decode("utf-8", "replace") for name, word in _KEYWORDS.items() if found.get(word)}
 
 
-def encode(samples: np.ndarray, *, xmp: bytes | None, resolution: Resolution | None, metadata: dict[str, str]) -> bytes:
+def encode(
+    samples: np.ndarray,
+    *,
+    xmp: bytes | None,
+    resolution: Resolution | None,
+    metadata: dict[str, str],
+    exif: bytes | None = None,
+) -> bytes:
     """A PNG file.
 
     Parameters
@@ -134,6 +134,8 @@ def encode(samples: np.ndarray, *, xmp: bytes | None, resolution: Resolution | N
         Pixels per unit along X and Y, and the unit.
     metadata
         Names as in `training.formats.page.TAG_NAMES`.
+    exif
+        EXIF without header.
 
     Returns
     -------
@@ -150,6 +152,8 @@ def encode(samples: np.ndarray, *, xmp: bytes | None, resolution: Resolution | N
         per_unit = 100 if resolution[2] == "centimeter" else 100 / 2.54
         per_meter = [min(round(value * per_unit), 2**31 - 1) for value in resolution[:2]]
         added += _chunk(b"pHYs", struct.pack(">IIB", *per_meter, 1))
+    if exif:
+        added += _chunk(b"eXIf", exif)
     for name, keyword in _KEYWORDS.items():
         if name in metadata:
             added += _text_chunk(keyword, metadata[name].encode())
