@@ -209,22 +209,30 @@ class Colorizer:
         return self._run(lightness, channels, wraps)
 
     def _run(self, lightness: np.ndarray, channels: np.ndarray, wraps: bool) -> _GridColour:
-        """One pass of the network."""
+        """What the network says of a picture and of its mirror image, on average: steadier than one of them."""
         inputs = np.concatenate(
             [lightness[None] / np.float32(127.5) - 1, channels / [[[1]], [[AB_SCALE]], [[AB_SCALE]]]]
+        ).astype(np.float32)
+        straight, mirrored = self._pass(inputs, wraps), self._pass(inputs[:, :, ::-1], wraps)
+        return _GridColour(
+            *((one + other[..., ::-1]) / 2 for one, other in zip(straight, mirrored, strict=True)),
         )
-        stride = self.network.stride
+
+    def _pass(self, inputs: np.ndarray, wraps: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """One pass of the network: a*, b*, their expected error, and the probabilities of the bins."""
+        stride, shape = self.network.stride, inputs.shape[1:]
         # a texture sees itself all around; other planes are only made as large as the network needs
         before = -(-WRAP_MARGIN // stride) * stride if wraps else 0
-        padding = [(0, 0), *((before, before + -side % stride) for side in lightness.shape)]
-        padded = np.pad(inputs.astype(np.float32), padding, mode="wrap" if wraps else "symmetric")
+        padding = [(0, 0), *((before, before + -side % stride) for side in shape)]
+        padded = np.pad(inputs, padding, mode="wrap" if wraps else "symmetric")
         batch = torch.from_numpy(padded)[None].to(self.device, memory_format=torch.channels_last)
         with _one_thread(), torch.inference_mode():
             ab, log_scale, logits = (part[0].cpu().numpy() for part in self.network(batch))
-        inner = _inner(before, lightness.shape, 2)
-        likely = _softmax(logits[:, *_inner(before, lightness.shape, DISTRIBUTION_STRIDE)])
-        return _GridColour(
-            ab[:, *inner] * (AB_SCALE * self.info.saturation), np.exp(log_scale[0, *inner]) * AB_SCALE, likely
+        inner, coarse = (_inner(before, shape, step) for step in (2, DISTRIBUTION_STRIDE))
+        return (
+            ab[:, *inner] * (AB_SCALE * self.info.saturation),
+            np.exp(log_scale[0, *inner]) * AB_SCALE,
+            _softmax(logits[:, *coarse]),
         )
 
     def _draw_variant(self, lightness: np.ndarray, channels: np.ndarray, rng: np.random.Generator, wraps: bool) -> None:
