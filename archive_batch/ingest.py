@@ -16,9 +16,9 @@ from archive_batch.stores import make_root, only_writer
 from training.errors import ColorizeError, InputFileError
 from training.formats.page import Page
 from training.gray_page import COLOR_NOTE, gray_plane, plane_kind
+from training.hashes import sha256_file
 from training.images import iter_pages, page_count
 from training.plane import check_plane
-from training.provenance import sha256_file
 from training.window import PlaneKind
 
 KEPT_NOTE = "is a colour photograph: it is kept as it is, and not colorized"

@@ -8,7 +8,7 @@ import numpy as np
 import zarr
 from zarr.codecs import ZstdCodec
 
-from training.provenance import HASHED_SIDE
+from training.hashes import HASHED_SIDE
 
 Shape = tuple[int, int]
 

@@ -14,8 +14,8 @@ from archive_batch.plan import Identity, Intact, Mode, PageTask, Status, pending
 from archive_batch.refusal import Refusal
 from archive_batch.stores import have_lengths, only_writer, open_root
 from archive_batch.targets import make_target, target_identity
+from training.hashes import sha256_file
 from training.model_files import find_model, model_name
-from training.provenance import sha256_file
 
 
 @dataclass(slots=True)

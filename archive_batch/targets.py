@@ -15,7 +15,7 @@ from archive_batch.pyramid import create_level, multiscales, rgb_display
 from archive_batch.stores import Location, make_root, mark, open_root
 from training.chroma_map import ChromaMap
 from training.errors import InputFileError, SettingsError
-from training.provenance import pixel_blocks, sha256_block, sha256_of_blocks, sha256_pixels
+from training.hashes import pixel_blocks, sha256_block, sha256_of_blocks
 from training.rendering import Region
 
 __all__ = ["load_map", "make_target", "open_gray", "open_rgb", "target_identity", "write_map", "write_rgb"]
@@ -79,12 +79,12 @@ def load_map(target: Location, page_id: str) -> ChromaMap:
 
 
 def write_map(root: zarr.Group, path: str, chroma: ChromaMap, provenance: dict[str, Any] | None = None) -> str:
-    """Write a colour map, the bytes of its file as an array in a group; the SHA-256 of what it says comes back."""
+    """Write a colour map, the bytes of its file as an array in a group; its content hash comes back."""
     data = np.frombuffer(chroma.to_bytes(), np.uint8)
     root.create_group(path, overwrite=True, attributes={PROVENANCE: provenance} if provenance else {})
     # they are compressed already
     root.create_array(f"{path}/{MAP}", data=data, chunks=data.shape, compressors=None)
-    return combined_sha256([sha256_pixels(array) for array in chroma.arrays().values()])
+    return chroma.content_sha256()
 
 
 def write_rgb(

@@ -21,7 +21,7 @@ from archive_batch.pyramid import CHUNK, SHARD, create_level
 from archive_batch.targets import write_rgb
 from training import Colorizer, Region
 from training.chroma_map import ChromaMap
-from training.provenance import pixel_blocks
+from training.hashes import pixel_blocks
 
 THREADS = 2  # as many as zarr uses to compress, here
 COPIED = 8192

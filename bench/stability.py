@@ -11,12 +11,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
-from unittest import mock
 
 import numpy as np
 from PIL import Image, ImageOps
 
-from training import Colorizer, prediction
+from training import Colorizer
 from training.album import Box
 from training.chroma_map import ChromaMap
 from training.color import gray, srgb_to_lab
@@ -215,12 +214,6 @@ def gap(rng: np.random.Generator) -> int:
     return int(rng.integers(*GAPS, endpoint=True))
 
 
-def predict_whole(colorizer: Colorizer, plane: np.ndarray) -> ChromaMap:
-    """The map of a page that is not looked through for pictures."""
-    with mock.patch.object(prediction, "find_pictures", return_value=[]):
-        return colorizer.predict(plane)
-
-
 def pictures_found(chroma: ChromaMap) -> list[Box]:
     """The pictures of a page, in its own pixels."""
     boxes = [Box(**box) for box in chroma.record.get("pictures", ())]
@@ -237,7 +230,8 @@ def overlap(first: Box, second: Box) -> float:
 
 def compare_page(colorizer: Colorizer, page: Page, look: Path | None) -> PageResult:
     chroma = colorizer.predict(page.plane)
-    merged, whole = chroma.render(page.plane), predict_whole(colorizer, page.plane).render(page.plane)
+    merged = chroma.render(page.plane)
+    whole = colorizer.predict(page.plane, by_picture=False).render(page.plane)
     if look:
         save_strip([page.plane, whole, merged], look)
     alone = [coloured(colorizer.predict(photograph), photograph) for photograph in page.photographs]

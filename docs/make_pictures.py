@@ -1,7 +1,6 @@
 """Draw the pictures of the README and the pages, from pictures that scikit-image bundles."""
 
 from pathlib import Path
-from unittest import mock
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -84,8 +83,7 @@ def draw_album(colorizer: Colorizer) -> Image.Image:
         row, column = divmod(number, 3)
         sheet.paste(picture, (50 + 450 * column, 50 + 440 * row))
     page = np.asarray(sheet)
-    with mock.patch("training.prediction.find_pictures", return_value=[]):
-        whole = colorizer.predict(page)
+    whole = colorizer.predict(page, by_picture=False)
     rendered = {
         "gray": page,
         "as a whole": whole.render(page),

@@ -195,7 +195,8 @@ def _render(chroma: ChromaMap, levels: list[np.ndarray], rgb: list[np.ndarray]) 
 
 
 def _record(source: Source, index: Index, plane: np.ndarray, chroma: ChromaMap, rgb: np.ndarray) -> dict[str, object]:
-    from training.provenance import provenance_record, sha256_pixels
+    from training.hashes import sha256_pixels
+    from training.provenance import provenance_record
 
     return provenance_record(
         chroma.record,

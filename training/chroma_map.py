@@ -8,6 +8,7 @@ References
 .. [1] Weinberger, Seroussi and Sapiro, "The LOCO-I lossless image compression algorithm", IEEE TIP 2000; ISO 14495-1.
 """
 
+import hashlib
 import json
 import math
 from collections.abc import Mapping
@@ -20,6 +21,7 @@ import numpy as np
 
 from training.atomic import put_whole
 from training.errors import MapFileError, SettingsError
+from training.hashes import sha256_pixels
 from training.window import Window
 
 if TYPE_CHECKING:
@@ -29,10 +31,12 @@ if TYPE_CHECKING:
 MAP_FORMAT = "napari-colorize chroma map 2"
 AB_STEP = 1.0  # of the stored a*, b*
 UNCERTAINTY_STEP = 0.5  # of the stored uncertainty
-DISTRIBUTION_STRIDE = 8  # of the small lightness
+AB_STRIDE = 2  # pixels of the small lightness for a cell of a*, b* and uncertainty
+DISTRIBUTION_STRIDE = 8  # and for one of the distribution
 LARGEST_MAP_BYTES = 64_000_000
-LARGEST_GRID = 1 << 26  # pixels of the small lightness
+LARGEST_ARRAY = 1 << 23  # values: the distribution of the finest map of an album page has half as many
 _METADATA = "chroma_map"  # key of the metadata in a file
+_MALFORMED = (AttributeError, KeyError, TypeError, ValueError)  # what JSON of another form raises
 _TYPES = {"ab": np.int8, "uncertainty": np.uint8, "lightness": np.uint8, "distribution": np.uint8}
 
 
@@ -59,7 +63,9 @@ class ChromaMap:
     flags : tuple of str
         What a person should know of the plane: ``blank`` (nothing is to be seen in it).
     record : mapping
-        Plain values for JSON: model and its SHA-256, working size, saturation, seed, hints, version, NaN pixels.
+        Plain values for JSON. Of the plane: NaN pixels, level that was read, pictures found on a page; of a file, as
+        its road adds it: page, channel, bits of the result, SHA-256 of the source. Of the prediction: model and its
+        SHA-256, working size, saturation, seed, hints, version.
     """
 
     ab: np.ndarray
@@ -75,7 +81,8 @@ class ChromaMap:
     def __post_init__(self) -> None:
         found = {name: array.shape for name, array in self.arrays().items()}
         bins = 0 if self.distribution is None else len(self.distribution)
-        if self.lightness.ndim != 2 or found != _shapes(self.lightness.shape, bins):
+        _check_grid(self.lightness.shape, bins)
+        if found != _shapes(self.lightness.shape, bins):
             raise MapFileError(f"the parts of a map do not fit together: {found}")
         for name, array in self.arrays().items():
             own = np.array(array).astype(_TYPES[name], order="C")  # stores write memory as it lies
@@ -124,6 +131,14 @@ class ChromaMap:
             "record": dict(self.record),
         }
 
+    def content_sha256(self) -> str:
+        """SHA-256 of all that decides how a plane is rendered; the same whatever coded the file."""
+        decisive = {key: value for key, value in self.metadata().items() if key in ("shape", "window", "wraps")}
+        digest = hashlib.sha256(json.dumps(decisive, sort_keys=True).encode())
+        for array in self.arrays().values():
+            digest.update(sha256_pixels(array).encode())
+        return digest.hexdigest()
+
     def to_bytes(self) -> bytes:
         """The map as the bytes of its file."""
         from imagecodecs import jpegls_encode
@@ -152,7 +167,7 @@ class ChromaMap:
             length = int.from_bytes(data[:8], "little")  # of the header, which `deserialize` has checked
             metadata = json.loads(json.loads(data[8 : 8 + length]).get("__metadata__", {}).get(_METADATA, "{}"))
             return cls._from_parts(coded, metadata)
-        except (SafetensorError, JpeglsError, AttributeError, KeyError, TypeError, ValueError) as error:
+        except (SafetensorError, JpeglsError, ArithmeticError, RecursionError, *_MALFORMED) as error:
             raise MapFileError(f"damaged, incomplete or no colour map ({error})") from error
 
     @classmethod
@@ -160,14 +175,17 @@ class ChromaMap:
         if (found := metadata.get("format")) != MAP_FORMAT:
             raise MapFileError(f"no colour map of this version: its format is {found!r}")
         rows, columns, bins, height, width = map(int, (*metadata["grid"], metadata["bins"], *metadata["shape"]))
-        if min(rows, columns, height, width) < 1 or bins < 0 or rows * columns * max(1, bins) > LARGEST_GRID:
-            raise MapFileError(f"no colour map can have this grid and shape: {metadata['grid']}, {metadata['shape']}")
+        _check_grid((rows, columns), bins)
+        if min(height, width) < 1 or not isinstance(metadata["wraps"], bool) or not isinstance(metadata["flags"], list):
+            raise MapFileError(
+                "the shape of its plane, or whether it wraps, or its flags are not those of a colour map"
+            )
         shapes = _shapes((rows, columns), bins)
         return cls(
             **{name: _from_image(coded[name], shape, _TYPES[name]) for name, shape in shapes.items()},
             shape=(height, width),
             window=Window.from_dict(metadata["window"]),
-            wraps=bool(metadata["wraps"]),
+            wraps=metadata["wraps"],
             flags=tuple(map(str, metadata["flags"])),
             record=metadata["record"],
         )
@@ -205,9 +223,17 @@ def quantised_uncertainty(error: np.ndarray) -> np.ndarray:
     return np.rint(np.clip(error / UNCERTAINTY_STEP, 0, 255)).astype(np.uint8)
 
 
+def _check_grid(grid: tuple[int, ...], bins: int) -> None:
+    """Refuse sides that a small lightness cannot have, before memory is taken."""
+    if len(grid) != 2 or any(side < 1 or side % AB_STRIDE for side in grid) or bins < 0:
+        raise MapFileError(f"a small lightness has two even sides, not {list(grid)}; bins: {bins}")
+    if max(math.prod(shape) for shape in _shapes(grid, bins).values()) > LARGEST_ARRAY:
+        raise MapFileError(f"no colour map is as large as {list(grid)} with {bins} bins")
+
+
 def _shapes(grid: tuple[int, ...], bins: int) -> dict[str, tuple[int, ...]]:
     """Shapes of the arrays of a map with this small lightness."""
-    half = tuple(side // 2 for side in grid)
+    half = tuple(side // AB_STRIDE for side in grid)
     coarse = tuple(math.ceil(side / DISTRIBUTION_STRIDE) for side in grid)
     shapes = {"ab": (2, *half), "uncertainty": half, "lightness": tuple(grid)}
     return shapes | ({"distribution": (bins, *coarse)} if bins else {})

@@ -80,11 +80,12 @@ def image(
         Replace results that exist.
     """
     from training.hints import read_hints
-    from training.pictures import Options, colorize_file, targets
+    from training.pictures import Options, colorize_file
+    from training.result_names import targets
 
     asked = tuple(read_hints(hints)) if hints else ()
     options = Options(window, negative, channel, bits, asked, seed, saturation, wrap)
-    results = targets(inputs, output, "colour")
+    results = targets(inputs, output, "colour", maps=map_)
     colorizer = _load(model, device)
 
     def colorize(source: Path, target: Path) -> list[str]:
@@ -118,7 +119,7 @@ def gray(
         Replace results that exist.
     """
     from training.original import gray_file
-    from training.pictures import targets
+    from training.result_names import targets
 
     def take_off(source: Path, target: Path) -> list[str]:
         return gray_file(source, target, original=original, overwrite=overwrite)
@@ -143,12 +144,14 @@ def render(source: Path, map_: Path, /, *, output: Output = None, overwrite: boo
     overwrite
         Replace a result that exists.
     """
-    from training.pictures import render_file, targets
+    from training.pictures import MapOfFile, render_file
+    from training.result_names import page_file, targets
 
-    def render_again(file: Path, target: Path) -> list[str]:
-        return render_file(file, map_, target, overwrite=overwrite)
-
-    return _each([source], targets([source], output, "colour"), render_again)
+    chroma = MapOfFile.load(map_, source)
+    (target,) = targets([source], output, "colour")
+    if output is None or output.is_dir():
+        target = page_file(target, chroma.page, len(chroma.pages))
+    return _each([source], [target], lambda _, result: render_file(chroma, result, overwrite=overwrite))
 
 
 @app.command
@@ -157,7 +160,7 @@ def verify(
     source: Path,
     /,
     *,
-    map_: Annotated[Path | None, Parameter(name="--map")] = None,
+    map_: Annotated[list[Path] | None, Parameter(name="--map", consume_multiple=True)] = None,
     report: Path | None = None,
     json_: Annotated[bool, Parameter(name="--json")] = False,
 ) -> int:
@@ -173,17 +176,18 @@ def verify(
     source
         The picture file that was colorized.
     map_
-        Its colour map; without it that part is not checked.
+        Its colour map, of several pages those of any; what has none is not checked in that part.
     report
         HTML page for a second examiner: pictures, figures, the record, and how to check it without this program.
         An earlier one is replaced.
     json_
         Print one JSON object instead of sentences.
     """
-    from training.verification import print_verification, verify_file
+    from training.verification import verify_file
     from training.verification_report import write_report
+    from training.verification_text import print_verification
 
-    verification = verify_file(result, source, map_)
+    verification = verify_file(result, source, map_ or [])
     if report:
         write_report(verification, report)
     if json_:

@@ -119,16 +119,10 @@ def write_pages(
 
 
 def _writer(path: Path) -> Callable[..., None]:
-    writers: dict[str, Callable[..., None]] = {
-        ".tif": _write_tiff,
-        ".tiff": _write_tiff,
-        ".png": _write_png,
-        ".jpg": _write_jpeg,
-        ".jpeg": _write_jpeg,
-    }
-    if path.suffix.lower() not in writers:
+    write = WRITTEN_SUFFIXES.get(path.suffix.lower())
+    if write is None:
         raise SettingsError(f"{path} names no format that is written: let it end in .tif, .png or .jpg")
-    return writers[path.suffix.lower()]
+    return write
 
 
 def _write_tiff(path: Path, pages: Iterable[OutputPage], xmp: bytes | None, expected_bytes: int | None) -> None:
@@ -183,7 +177,7 @@ def _write_jpeg(path: Path, pages: Iterable[OutputPage], xmp: bytes | None) -> N
     xmp = page.xmp or xmp
     if xmp and len(xmp) > _MOST_XMP_IN_JPEG:
         raise SettingsError(f"the provenance of {len(xmp)} bytes is too long for JPEG: write TIFF (.tif) or PNG (.png)")
-    pixels = _to_8_bit(page.pixels)
+    pixels = to_8_bit(page.pixels)
     exif = parse(page.exif)
     exif.update({TAG_CODES[name]: text.encode() for name, text in page.metadata.items() if name in TAG_CODES})
     Image.fromarray(pixels).save(
@@ -213,11 +207,12 @@ def _samples(page: OutputPage) -> np.ndarray:
     """Pixels and opacity in one array (Y, X, channels)."""
     if page.alpha is None:
         return page.pixels
-    alpha = _to_8_bit(page.alpha) if page.pixels.dtype == np.uint8 else _to_16_bit(page.alpha)
+    alpha = to_8_bit(page.alpha) if page.pixels.dtype == np.uint8 else _to_16_bit(page.alpha)
     return np.dstack([page.pixels, alpha])
 
 
-def _to_8_bit(array: np.ndarray) -> np.ndarray:
+def to_8_bit(array: np.ndarray) -> np.ndarray:
+    """Numbers of 8 or 16 bit as 8 bit."""
     return array if array.dtype == np.uint8 else np.rint(array / np.float32(257)).astype(np.uint8)
 
 
@@ -230,3 +225,12 @@ def _dots_per_inch(resolution: Resolution | None) -> tuple[float, float]:
         return (0, 0)
     factor = 2.54 if resolution[2] == "centimeter" else 1
     return resolution[0] * factor, resolution[1] * factor
+
+
+WRITTEN_SUFFIXES: dict[str, Callable[..., None]] = {
+    ".tif": _write_tiff,
+    ".tiff": _write_tiff,
+    ".png": _write_png,
+    ".jpg": _write_jpeg,
+    ".jpeg": _write_jpeg,
+}

@@ -14,9 +14,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from training.chroma_map import DISTRIBUTION_STRIDE
+from training.chroma_map import AB_STRIDE, DISTRIBUTION_STRIDE
 from training.color import BIN_STEP, bin_centres
-from training.network import AB_SCALE, MAP_STRIDE
+from training.network import AB_SCALE
 
 
 def l1_loss(ab: Tensor, true_ab: Tensor) -> Tensor:
@@ -45,7 +45,7 @@ def distribution_loss(logits: Tensor, true_ab: Tensor) -> Tensor:
 
     One pixel is an unbiased sample of the cell's histogram, at a fraction of its cost.
     """
-    stride = DISTRIBUTION_STRIDE // MAP_STRIDE
+    stride = DISTRIBUTION_STRIDE // AB_STRIDE
     return F.cross_entropy(logits, nearest_bin(true_ab[:, :, stride // 2 :: stride, stride // 2 :: stride]))
 
 

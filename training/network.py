@@ -25,7 +25,6 @@ from training.color import bin_centres
 
 EncoderName = Literal["efficientnet_lite0", "pix2pix"]
 AB_SCALE = 110.0  # a* and b* of sRGB lie within [-108, 99]
-MAP_STRIDE = 2  # chroma and uncertainty come at half the working resolution
 INPUT_CHANNELS = 4  # lightness; hint mask, a*, b*
 DECODER_CHANNELS = {2: 24, 4: 48, 8: 96, 16: 128}
 DEEP_CHANNELS = 192  # of the decoder at strides beyond 16

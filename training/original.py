@@ -4,9 +4,7 @@ The gray of a result is the windowed gray of its source. Where the window maps t
 they can be told from it; the record of the result says which numbers there were and which window they went through.
 """
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -14,9 +12,11 @@ from training.color import gray
 from training.errors import InputFileError
 from training.formats.page import Page
 from training.gray_page import plane_kind
+from training.hashes import sha256_pixels
 from training.image_writing import OutputPage, check_target, write_pages
 from training.images import iter_pages, page_count
-from training.provenance import read_record
+from training.provenance import find_record
+from training.stored_numbers import StoredNumbers
 from training.window import Window
 
 MOST_NUMBERS = 1 << 20  # that are looked at one by one
@@ -73,50 +73,33 @@ def gray_of(page: Page, source: Path) -> np.ndarray:
 
 
 def _original_page(page: Page, source: Path, index: int, notes: list[str]) -> OutputPage:
-    record = read_record(source, index)
-    stored = ((record or {}).get("source") or {}).get("stored")
-    if record is None or not stored:
+    record = find_record(source, index)
+    if record is None or record.stored is None or record.window is None:
         raise InputFileError(
             f"{source}: page {index} has no record of the numbers that were colorized; without --original it becomes "
             "the gray that it shows"
         )
-    if stored["colour"]:
+    if record.pixels_sha256 != sha256_pixels(rgb_of(page)):
+        raise InputFileError(
+            f"{source}: the pixels of page {index} are not those that its record tells of (edited, or saved as JPEG), "
+            "so its numbers cannot be told; without --original it becomes the gray that it shows"
+        )
+    if record.stored.colour:
         notes.append("its source was in colour: what is written is the gray that was made of it")
-    numbers, unsure = original_numbers(gray_of(page, source), Window.from_dict(record["window"]), stored)
+    numbers, unsure = original_numbers(gray_of(page, source), record.window, record.stored)
     if unsure:
         notes.append(
             f"{unsure} of {numbers.size} pixels had numbers that the window made equal: one of them is written"
         )
-    return OutputPage.like(page, numbers, min_is_white=bool(stored["min_is_white"]))
+    return OutputPage.like(page, numbers, min_is_white=record.stored.min_is_white)
 
 
-def stored_numbers(page: Page, plane: np.ndarray) -> dict[str, Any]:
-    """How a file holds the numbers of a plane, as plain values for a record.
-
-    Parameters
-    ----------
-    page : Page
-        Of the file.
-    plane : ndarray
-        Its gray.
-
-    Returns
-    -------
-    dict
-        ``dtype``, ``least`` and ``most`` finite number, ``min_is_white``, and whether the page was in ``colour``.
-    """
-    finite = plane if plane.dtype.kind != "f" else plane[np.isfinite(plane)]
-    ends = (finite.min().item(), finite.max().item()) if finite.size else (0, 0)
-    return {
-        "dtype": plane.dtype.newbyteorder("=").name,
-        "least": ends[0],
-        "most": ends[1],
-        "min_is_white": page.negative,
-        "colour": page.pixels.ndim == 3,
-    }
+def rgb_of(page: Page) -> np.ndarray:
+    """RGB of a page (Y, X, 3); one whose three channels are equal is read as gray."""
+    return page.pixels if page.pixels.ndim == 3 else np.repeat(page.pixels[..., None], 3, axis=2)
 
 
-def original_numbers(gray_code: np.ndarray, window: Window, stored: Mapping[str, Any]) -> tuple[np.ndarray, int]:
+def original_numbers(gray_code: np.ndarray, window: Window, stored: StoredNumbers) -> tuple[np.ndarray, int]:
     """The numbers that became a gray.
 
     Parameters
@@ -125,8 +108,8 @@ def original_numbers(gray_code: np.ndarray, window: Window, stored: Mapping[str,
         Windowed gray.
     window : Window
         That it went through.
-    stored : mapping
-        As of `stored_numbers`.
+    stored : StoredNumbers
+        As the record of the result tells them.
 
     Returns
     -------
@@ -135,10 +118,10 @@ def original_numbers(gray_code: np.ndarray, window: Window, stored: Mapping[str,
     unsure : int
         How many pixels that concerns.
     """
-    dtype = np.dtype(stored["dtype"])
+    dtype = np.dtype(stored.dtype)
     bits = gray_code.dtype.itemsize * 8
-    if dtype.kind != "f" and int(stored["most"]) - int(stored["least"]) < MOST_NUMBERS:
-        candidates = np.arange(int(stored["least"]), int(stored["most"]) + 1).astype(dtype)
+    if dtype.kind != "f" and int(stored.most) - int(stored.least) < MOST_NUMBERS:
+        candidates = np.arange(int(stored.least), int(stored.most) + 1).astype(dtype)
         told = True
     else:  # too many to look at each: those that lie evenly over the window are near
         candidates = np.linspace(window.lo, window.hi, 2**bits).astype(dtype)

@@ -3,24 +3,26 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Self
+
+import numpy as np
 
 from training.atomic import check_free
 from training.chroma_map import ChromaMap
 from training.console import usable_cores
 from training.errors import MapFileError, PlaneError, SettingsError
 from training.gray_page import Channel, GrayPages, SomePlanes, plane_kind
+from training.hashes import sha256_file, sha256_pixels
 from training.hints import Hint, hints_of_plane
 from training.image_writing import OutputPage, check_target, is_reversible, write_pages
-from training.original import stored_numbers
-from training.provenance import provenance_record, sha256_file, sha256_pixels, xmp_packet
+from training.provenance import checked_channel, checked_page, provenance_record, xmp_packet
+from training.result_names import map_files
+from training.stored_numbers import StoredNumbers
 from training.window import PlaneKind, Window
 
 if TYPE_CHECKING:
     from training.prediction import Colorizer
 
-MAP_SUFFIX = ".chroma"
-LOSSLESS_SUFFIXES = {".tif": ".tif", ".tiff": ".tiff", ".png": ".png"}
 JPEG_NOTE = "JPEG is not reversible: its gray is not quite the input's; TIFF and PNG keep it"
 
 
@@ -79,8 +81,10 @@ def plan_pages(pages: GrayPages, options: Options) -> list[PagePlan]:
 
 def _window(pages: GrayPages, kinds: list[PlaneKind], kind: PlaneKind, options: Options) -> Window:
     if options.window is not None:
+        if options.negative and options.window[0] > options.window[1]:
+            raise SettingsError("a window from white to black is that of a negative already: leave --negative out")
         lo, hi = options.window if not options.negative else options.window[::-1]
-        return Window(lo, hi, kind.curve, "as asked for")
+        return Window(lo, hi, kind.curve, "the window that was asked for")
     return kind.choose_window(SomePlanes(pages, [index for index, other in enumerate(kinds) if other == kind]))
 
 
@@ -98,7 +102,7 @@ def colorize_file(
     options : Options
         How.
     maps : bool
-        Whether the colour maps are written too, beside the target (see `map_files`).
+        Whether the colour maps are written too, beside the target (see `training.result_names.map_files`).
     overwrite : bool
         Replace what exists.
 
@@ -127,7 +131,7 @@ def colorize_file(
             chroma = _predict(colorizer, road, index, plan.window, options)
             if maps:
                 chroma_maps.append(chroma)
-            yield road.colour(index, chroma)
+            yield road.page(index, chroma, MapOfFile(target, chroma, index, pages).render())
 
     write_pages(target, results(), None, overwrite, expected_bytes=sum(plan.result_bytes for plan in plans))
     for chroma, file in zip(chroma_maps, files):
@@ -148,21 +152,69 @@ def _predict(colorizer: "Colorizer", road: "_Road", index: int, window: Window, 
     )
 
 
-def map_files(target: Path, pages: int) -> list[Path]:
-    """Where the colour maps of a result lie: beside it, one for each page."""
-    stems = [target.stem] if pages == 1 else [f"{target.stem}-p{page:03d}" for page in range(pages)]
-    return [target.with_name(f"{stem}{MAP_SUFFIX}") for stem in stems]
+@dataclass(frozen=True, slots=True)
+class MapOfFile:
+    """A colour map and the page of a file that it was made of.
+
+    Attributes
+    ----------
+    file : Path
+        Of the map.
+    chroma : ChromaMap
+        The map.
+    page : int
+        Counted from 0.
+    pages : GrayPages
+        Of the picture file.
+    """
+
+    file: Path
+    chroma: ChromaMap
+    page: int
+    pages: GrayPages
+
+    @classmethod
+    def load(cls, file: Path, source: Path) -> Self:
+        """The map of a page of a picture file.
+
+        Raises
+        ------
+        ColorizeError
+            If one of them cannot be read, or there is no such page.
+        """
+        chroma = ChromaMap.load(file)
+        try:
+            page = checked_page(chroma.record.get("page")) or 0
+            channel = checked_channel(chroma.record.get("channel"))
+        except TypeError as error:
+            raise MapFileError(f"{file}: its record is damaged ({error})") from error
+        pages = GrayPages(source, channel)
+        if page >= len(pages):
+            raise MapFileError(f"{file} is the map of page {page} (from 0), but {source} has {len(pages)}")
+        return cls(file, chroma, page, pages)
+
+    def render(self) -> np.ndarray:
+        """The page in the colours of the map.
+
+        Raises
+        ------
+        PlaneError
+            If the page is not the one that the map was made of.
+        """
+        plane, bits = self.pages[self.page].plane, self.chroma.record.get("bits")
+        try:
+            return self.chroma.render(plane, bits=bits, threads=usable_cores())
+        except PlaneError as error:
+            raise PlaneError(f"{self.pages.path} is not the picture of {self.file}: {error}") from error
 
 
-def render_file(source: Path, map_file: Path, target: Path, *, overwrite: bool) -> list[str]:
+def render_file(of_file: MapOfFile, target: Path, *, overwrite: bool) -> list[str]:
     """Colour a page of a picture file again, from its map.
 
     Parameters
     ----------
-    source : Path
-        The picture file that the map was made of.
-    map_file : Path
-        As `colorize_file` wrote it.
+    of_file : MapOfFile
+        The map and its page.
     target : Path
         Where the page goes; its suffix names the format.
     overwrite : bool
@@ -176,22 +228,13 @@ def render_file(source: Path, map_file: Path, target: Path, *, overwrite: bool) 
     Raises
     ------
     ColorizeError
-        If one of them cannot be read, the map is that of another picture, or the target cannot be written.
+        If the map is that of another picture, or the target cannot be written.
     """
-    chroma = ChromaMap.load(map_file)
-    pages = GrayPages(source, chroma.record.get("channel"))
     check_target(target, 1, overwrite=overwrite)
-    index = chroma.record.get("page", 0)
-    if index >= len(pages):
-        raise MapFileError(f"{map_file} is the map of page {index} (from 0), but {source} has {len(pages)}")
-    road = _Road(pages, sha256_file(source), reversible=is_reversible(target))
-    if chroma.record.get("source_sha256") not in (None, road.digest):
-        road.notes.append(f"is not the file that {map_file} was made of: its bytes differ")
-    try:
-        page = road.colour(index, chroma)
-    except PlaneError as error:
-        raise PlaneError(f"{source} is not the picture of {map_file}: {error}") from error
-    write_pages(target, [page], None, overwrite)
+    road = _Road(of_file.pages, sha256_file(of_file.pages.path), reversible=is_reversible(target))
+    if of_file.chroma.record.get("source_sha256") not in (None, road.digest):
+        road.notes.append(f"is not the file that {of_file.file} was made of, its bytes differ: verify says so, too")
+    write_pages(target, [road.page(of_file.page, of_file.chroma, of_file.render())], None, overwrite)
     return road.notes_once()
 
 
@@ -206,10 +249,9 @@ class _Road:
         """What was noticed, without repetition."""
         return list(dict.fromkeys(self.notes))
 
-    def colour(self, index: int, chroma: ChromaMap) -> OutputPage:
-        """One page, with its provenance."""
+    def page(self, index: int, chroma: ChromaMap, rgb: np.ndarray) -> OutputPage:
+        """One rendered page, with its provenance."""
         source = self.pages[index]
-        rgb = chroma.render(source.plane, bits=chroma.record.get("bits"), threads=usable_cores())
         notes = [source.note, chroma.window.note, *source.page.notes, None if self.reversible else JPEG_NOTE]
         if nan_pixels := chroma.record.get("nan_pixels"):
             notes.append(f"{nan_pixels} pixels are no numbers (NaN): black")
@@ -220,7 +262,7 @@ class _Road:
             source=self.pages.path,
             source_sha256=self.digest,
             page=index,
-            stored=stored_numbers(source.page, source.plane),
+            stored=StoredNumbers.of(source.page, source.plane).to_dict(),
             window=chroma.window.to_dict(),
             result_sha256=sha256_pixels(rgb) if self.reversible else None,
             notes=kept,
@@ -232,34 +274,3 @@ def _check_hints(hints: Sequence[Hint], source: Path, pages: int) -> None:
     for hint in hints:
         if hint.plane and not (len(hint.plane) == 1 and 0 <= hint.plane[0] < pages):
             raise SettingsError(f"a hint belongs to page {list(hint.plane)}, but {source} has {pages} pages (from 0)")
-
-
-def targets(sources: Sequence[Path], out: Path | None, ending: str) -> list[Path]:
-    """Where the results go: `out` itself for one source, a folder for more; beside the source without it.
-
-    Parameters
-    ----------
-    sources : sequence of Path
-        Input files.
-    out : Path, optional
-        File for one source, else a folder.
-    ending : str
-        Added to the stem: ``colour`` or ``gray``.
-
-    Raises
-    ------
-    SettingsError
-        If two sources would become one file, or a folder is needed and `out` is a file.
-    """
-    if out is not None and len(sources) == 1 and not out.is_dir():
-        return [out]
-    if out is not None and out.exists() and not out.is_dir():
-        raise SettingsError(f"{out} is a file: for several pictures -o names a folder")
-    names = [f"{source.stem}-{ending}{LOSSLESS_SUFFIXES.get(source.suffix.lower(), '.png')}" for source in sources]
-    results = [(out or source.parent) / name for source, name in zip(sources, names)]
-    first: dict[Path, Path] = {}
-    for source, result in zip(sources, results):
-        if other := first.get(result):
-            raise SettingsError(f"{other} and {source} would both become {result}: colorize them one at a time with -o")
-        first[result] = source
-    return results

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Literal, NamedTuple, Self, cast
 
@@ -12,16 +12,16 @@ import torch
 from training import __version__
 from training.album import Box, find_pictures
 from training.checkpoints import ModelInfo, load_model
-from training.chroma_map import DISTRIBUTION_STRIDE, ChromaMap, quantised_ab, quantised_uncertainty
+from training.chroma_map import AB_STRIDE, DISTRIBUTION_STRIDE, ChromaMap, quantised_ab, quantised_uncertainty
 from training.color import bin_centres
-from training.enlargement import enlarge, grids, halved
 from training.errors import PlaneError, SettingsError
+from training.grid_colour import GridColour
+from training.hashes import sha256_file
 from training.hint_channels import cells_with_hints, hint_channels, place_hint
 from training.hints import Hint
 from training.model_files import find_model
 from training.network import AB_SCALE, UNetGenerator, fold_batch_norm
 from training.plane import ArrayLike, RowBands, check_plane
-from training.provenance import sha256_file
 from training.small_lightness import area_means, small_lightness, small_shape
 from training.window import Window, choose_window
 
@@ -41,15 +41,6 @@ class _Seen(NamedTuple):
     wraps: bool
     pictures: list[Box]
     record: Mapping[str, object]
-
-
-@dataclass(frozen=True, slots=True)
-class _GridColour:
-    """Colour on the grids of a map, not yet quantised: a*, b* and their expected error; probabilities of the bins."""
-
-    ab: np.ndarray
-    error: np.ndarray
-    probabilities: np.ndarray
 
 
 class Colorizer:
@@ -98,6 +89,7 @@ class Colorizer:
         window: Window | None = None,
         *,
         wraps: bool = False,
+        by_picture: bool = True,
         distribution: bool = False,
     ) -> ChromaMap:
         """Colour of one plane.
@@ -106,7 +98,7 @@ class Colorizer:
         ----------
         plane : array-like, shape (Y, X), or list of levels fine to coarse, or ChromaMap
             A map is predicted again from its own small lightness. Of levels, the coarsest whose short side is at least
-            twice that of the small lightness is read.
+            twice the working size is read.
         hints : sequence of Hint
             Colours to keep to.
         seed : int, optional
@@ -115,6 +107,8 @@ class Colorizer:
             From stored values to gray; by default `choose_window` of the plane.
         wraps : bool
             The plane is a tile of a texture, and its result tiles too. A map keeps what it was made with.
+        by_picture : bool
+            Whether the pictures of a page with several are looked for, and seen by themselves.
         distribution : bool
             Whether the map tells how likely each colour is.
 
@@ -133,7 +127,9 @@ class Colorizer:
         """
         if seed is not None and seed < 0:
             raise SettingsError(f"a seed is a whole number from 0 up, got {seed}")
-        seen = _see_again(plane, window) if isinstance(plane, ChromaMap) else self._see(plane, window, wraps)
+        seen = (
+            _see_again(plane, window) if isinstance(plane, ChromaMap) else self._see(plane, window, wraps, by_picture)
+        )
         channels = hint_channels(hints, seen.shape, seen.lightness.shape)
         colour = self._colour(seen, hints, channels, None if seed is None else np.random.default_rng(seed))
         likely = np.rint(255 * np.sqrt(colour.probabilities)).astype(np.uint8) if distribution else None
@@ -158,7 +154,9 @@ class Colorizer:
             },
         )
 
-    def _see(self, plane: ArrayLike | Sequence[ArrayLike], window: Window | None, wraps: bool) -> _Seen:
+    def _see(
+        self, plane: ArrayLike | Sequence[ArrayLike], window: Window | None, wraps: bool, by_picture: bool
+    ) -> _Seen:
         levels: Sequence[ArrayLike] = plane if isinstance(plane, list | tuple) else [cast(ArrayLike, plane)]
         if not levels:
             raise PlaneError("expected a plane or its levels, got an empty list")
@@ -168,39 +166,35 @@ class Colorizer:
         size = self.info.working_size
         read = _level_to_read(shapes, size)
         lightness = small_lightness(levels[read], window, size)
-        pictures = [] if wraps else find_pictures(lightness)
+        pictures = find_pictures(lightness) if by_picture and not wraps else []
         record: dict[str, object] = {"nan_pixels": RowBands(levels[0]).count_nan()}
         if pictures:
-            page = lightness.shape
+            coarse = lightness.shape
             size *= int(np.clip(round(size / np.median([min(box.sides) for box in pictures])), 2, FINEST_ALBUM))
             read = _level_to_read(shapes, size)
             lightness = small_lightness(levels[read], window, size)
-            pictures = [box.on_grid(page, lightness.shape) for box in pictures]
+            pictures = [box.on_grid(coarse, lightness.shape) for box in pictures]
             record["pictures"] = [asdict(box) for box in pictures]
         return _Seen(lightness, shapes[0], window, wraps, pictures, {"level_read": read, **record})
 
     def _colour(
         self, seen: _Seen, hints: Sequence[Hint], channels: np.ndarray, rng: np.random.Generator | None
-    ) -> _GridColour:
+    ) -> GridColour:
         if not seen.pictures:
             return self._colour_of(seen.lightness, channels, rng, seen.wraps)
         shape = small_shape(seen.shape, self.info.working_size)
-        page = np.rint(area_means(seen.lightness, shape)).astype(np.uint8)
-        whole = self._colour_of(page, hint_channels(hints, seen.shape, shape), rng)
-        colour = _on_finer_grid(whole, page, seen.lightness)
+        whole = np.rint(area_means(seen.lightness, shape)).astype(np.uint8)
+        colour = self._colour_of(whole, hint_channels(hints, seen.shape, shape), rng)
+        colour = colour.on_finer_grid(whole, seen.lightness)
         for box in seen.pictures:
-            window = box.grown(DISTRIBUTION_STRIDE, shape=seen.lightness.shape)
-            picture = self._colour_of(seen.lightness[window.slices], channels[:, *window.slices], rng)
-            # what the window shows of the paper around the picture keeps the colour of the page
-            inner = box.within(window).coarser(2)
-            colour.ab[:, *box.coarser(2)] = picture.ab[:, *inner]
-            colour.error[box.coarser(2)] = picture.error[inner]
-            colour.probabilities[:, *window.coarser(DISTRIBUTION_STRIDE)] = picture.probabilities
+            seen_box = box.grown(DISTRIBUTION_STRIDE, shape=seen.lightness.shape)
+            picture = self._colour_of(seen.lightness[seen_box.slices], channels[:, *seen_box.slices], rng)
+            colour.paste(picture, box, seen_box)
         return colour
 
     def _colour_of(
         self, lightness: np.ndarray, channels: np.ndarray, rng: np.random.Generator | None, wraps: bool = False
-    ) -> _GridColour:
+    ) -> GridColour:
         """Colour of one small lightness, drawn by `rng` where there is one."""
         channels = channels.copy()
         channels[1:] /= self.info.saturation  # the result is multiplied by it, a hint is meant as it is
@@ -208,13 +202,13 @@ class Colorizer:
             self._draw_variant(lightness, channels, rng, wraps)
         return self._run(lightness, channels, wraps)
 
-    def _run(self, lightness: np.ndarray, channels: np.ndarray, wraps: bool) -> _GridColour:
+    def _run(self, lightness: np.ndarray, channels: np.ndarray, wraps: bool) -> GridColour:
         """What the network says of a picture and of its mirror image, on average: steadier than one of them."""
         inputs = np.concatenate(
             [lightness[None] / np.float32(127.5) - 1, channels / [[[1]], [[AB_SCALE]], [[AB_SCALE]]]]
         ).astype(np.float32)
         straight, mirrored = self._pass(inputs, wraps), self._pass(inputs[:, :, ::-1], wraps)
-        return _GridColour(
+        return GridColour(
             *((one + other[..., ::-1]) / 2 for one, other in zip(straight, mirrored, strict=True)),
         )
 
@@ -228,7 +222,7 @@ class Colorizer:
         batch = torch.from_numpy(padded)[None].to(self.device, memory_format=torch.channels_last)
         with _one_thread(), torch.inference_mode():
             ab, log_scale, logits = (part[0].cpu().numpy() for part in self.network(batch))
-        inner, coarse = (_inner(before, shape, step) for step in (2, DISTRIBUTION_STRIDE))
+        inner, coarse = (_inner(before, shape, step) for step in (AB_STRIDE, DISTRIBUTION_STRIDE))
         return (
             ab[:, *inner] * (AB_SCALE * self.info.saturation),
             np.exp(log_scale[0, *inner]) * AB_SCALE,
@@ -252,13 +246,12 @@ class Colorizer:
 def _see_again(chroma: ChromaMap, window: Window | None) -> _Seen:
     if window is not None and window != chroma.window:
         raise SettingsError("a map keeps its window: predict from the plane to change it")
-    kept = {key: chroma.record[key] for key in ("level_read", "nan_pixels", "pictures") if key in chroma.record}
-    pictures = [Box(**box) for box in kept.get("pictures", ())]
-    return _Seen(chroma.lightness, chroma.shape, chroma.window, chroma.wraps, pictures, kept)
+    pictures = [Box(**box) for box in chroma.record.get("pictures", ())]
+    return _Seen(chroma.lightness, chroma.shape, chroma.window, chroma.wraps, pictures, chroma.record)
 
 
 def _level_to_read(shapes: Sequence[tuple[int, int]], size: int) -> int:
-    """The coarsest level whose short side is at least twice that of the small lightness."""
+    """The coarsest level whose short side is at least twice the working size."""
     return max((index for index, shape in enumerate(shapes) if min(shape) >= 2 * size), default=0)
 
 
@@ -270,21 +263,6 @@ def _inner(before: int, shape: tuple[int, ...], stride: int) -> tuple[slice, ...
 def _softmax(logits: np.ndarray) -> np.ndarray:
     chances = np.exp(logits.astype(np.float64) - logits.max(axis=0))
     return chances / chances.sum(axis=0)
-
-
-def _on_finer_grid(colour: _GridColour, lightness: np.ndarray, finer: np.ndarray) -> _GridColour:
-    """Colour of a small lightness on the grids of a finer one."""
-    half = (finer.shape[0] // 2, finer.shape[1] // 2)
-    light = halved(finer.astype(np.float32) / np.float32(2.55))
-    ab = np.stack(enlarge(grids(colour.ab, lightness), light, half, (0, half[0]), (0, half[1])))
-    coarse = tuple(-(-side // DISTRIBUTION_STRIDE) for side in finer.shape)
-    return _GridColour(ab, _nearest(colour.error, half), _nearest(colour.probabilities, coarse))
-
-
-def _nearest(array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """The array (..., y, x) on a finer grid, each cell that of the coarser grid under its centre."""
-    y, x = ((2 * np.arange(fine) + 1) * side // (2 * fine) for fine, side in zip(shape, array.shape[-2:]))
-    return array[..., y[:, None], x]
 
 
 @contextmanager

@@ -101,7 +101,8 @@ def _row_renderer(
     def render_rows(rows: tuple[int, int], rgb: np.ndarray) -> None:
         y, fine_y = (taps(*rows, height, rows_of_grid * factor, wraps=chroma.wraps) for factor in (1, 2))
         gray_code = chroma.window.apply(np.asarray(plane[slice(*rows), slice(*columns)]), bits)
-        render_band(gray_code, grid, y, x, fine_y, fine_x, table, rgb)
+        # for strided or read-only memory the kernel would be compiled again
+        render_band(np.require(gray_code, requirements=["C", "W"]), grid, y, x, fine_y, fine_x, table, rgb)
 
     return render_rows
 

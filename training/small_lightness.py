@@ -58,6 +58,7 @@ class _Windowed:
 
     def __init__(self, plane: ArrayLike, window: Window) -> None:
         self.plane, self.window, self.shape, self.dtype = plane, window, plane.shape, np.uint16
+        self.chunks = getattr(plane, "chunks", None)  # so that each is read once
 
     def __getitem__(self, key: slice) -> np.ndarray:
         return self.window.apply(np.asarray(self.plane[key]), 16)

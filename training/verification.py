@@ -1,28 +1,27 @@
 """Verify: prove from the files that a result is what it says it is."""
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from training.chroma_map import ChromaMap
-from training.console import usable_cores
 from training.errors import InputFileError, PlaneError
 from training.formats.page import Page
-from training.gray_page import GrayPages
+from training.gray_page import Channel, GrayPages
+from training.hashes import sha256_file, sha256_pixels
 from training.images import iter_pages
 from training.model_files import available_models
-from training.original import gray_of
-from training.pictures import Options, plan_pages
-from training.provenance import read_record, sha256_file, sha256_pixels
+from training.original import gray_of, rgb_of
+from training.pictures import MapOfFile, Options, plan_pages
+from training.provenance import Record, find_record
 from training.window import Window
 
 
 @dataclass(frozen=True, slots=True)
 class PageProof:
-    """What holds for one page of a result; None where it could not be checked.
+    """What holds for one page of a result; None where it was not checked.
 
     Attributes
     ----------
@@ -30,42 +29,60 @@ class PageProof:
         Of the result and of its source, counted from 0.
     pixels : int
         Of the page.
+    window : Window
+        From the numbers of the source to its gray: of the record, or by the rules where there is none.
     gray_different : int
         Pixels whose gray is not the windowed gray of the source.
     gray_deviation : float
         Largest difference of these grays, in parts of the whole range.
+    alpha_different : int
+        Pixels whose opacity is not the source's.
+    map_file : Path or None
+        Of its colour map.
     map_different : int or None
         Pixels that the map renders otherwise.
-    model, model_sha256 : str or None
-        That the record names.
+    map_is_recorded : bool or None
+        Whether the map was made of this source, with the model and the window of the record.
     known_as : list of str
-        Models here that have this hash.
+        Models here that have the hash of the record's.
     source_is_recorded, result_is_recorded : bool or None
         Whether file and pixels have the hashes that the record tells.
-    record : mapping or None
+    record : Record or None
         That the result carries.
     """
 
     page: int
     source_page: int
     pixels: int
+    window: Window
     gray_different: int
     gray_deviation: float
+    alpha_different: int
+    map_file: Path | None
     map_different: int | None
-    model: str | None
-    model_sha256: str | None
+    map_is_recorded: bool | None
     known_as: list[str]
     source_is_recorded: bool | None
     result_is_recorded: bool | None
-    record: Mapping[str, Any] | None
+    record: Record | None
 
     @property
     def ok(self) -> bool:
         """Whether the gray is the source's, the model is known, and nothing that was checked is otherwise."""
-        unlike = (self.gray_different, self.map_different or 0)
-        return (
-            not any(unlike) and bool(self.known_as) and False not in (self.source_is_recorded, self.result_is_recorded)
-        )
+        different = (self.gray_different, self.alpha_different, self.map_different)
+        recorded = (self.map_is_recorded, self.source_is_recorded, self.result_is_recorded)
+        return not any(different) and bool(self.known_as) and False not in recorded
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        values = asdict(replace(self, record=None, map_file=None)) | {"ok": self.ok}
+        del values["map_file"]
+        return values | {
+            "map": str(self.map_file) if self.map_file else None,
+            "model": self.record and self.record.model,
+            "model_sha256": self.record and self.record.model_sha256,
+            "record": self.record and dict(self.record.values),
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +91,6 @@ class Verification:
 
     result: Path
     source: Path
-    map_file: Path | None
     pages: list[PageProof]
 
     @property
@@ -87,136 +103,118 @@ class Verification:
         return {
             "result": str(self.result),
             "source": str(self.source),
-            "map": str(self.map_file) if self.map_file else None,
             "ok": self.ok,
-            "pages": [asdict(page) | {"ok": page.ok} for page in self.pages],
+            "pages": [page.to_dict() for page in self.pages],
         }
 
 
-def verify_file(result: Path, source: Path, map_file: Path | None = None) -> Verification:
+def verify_file(result: Path, source: Path, map_files: Sequence[Path] = ()) -> Verification:
     """Compare a result with its source, its map and the models that are here.
 
     Parameters
     ----------
     result, source : Path
         Picture files.
-    map_file : Path, optional
-        Colour map of one of the pages.
+    map_files : sequence of Path
+        Colour maps of any of the pages.
 
     Raises
     ------
     ColorizeError
         If a file cannot be read, or the result has other pages than the source.
     """
-    chroma = ChromaMap.load(map_file) if map_file else None
-    digest = sha256_file(source)
-    models = {path: sha256_file(path) for path in available_models().values()}
-    proofs = []
-    for index, page in enumerate(iter_pages(result)):
-        record = read_record(result, index)
-        at = _at(record, "source", "page")
-        proof = _prove(result, page, index, source, index if at is None else at, record, chroma)
-        proofs.append(
-            PageProof(
-                **proof,
-                known_as=[path.stem for path, sha256 in models.items() if sha256 == proof["model_sha256"]],
-                source_is_recorded=None if record is None else _at(record, "source", "sha256") == digest,
-                record=record,
+    prover = _Prover(result, source, map_files)
+    proofs = [prover.prove(index, page) for index, page in enumerate(iter_pages(result))]
+    if unused := prover.maps.keys() - {proof.source_page for proof in proofs}:
+        raise InputFileError(f"{prover.maps[min(unused)].file} is the map of another page than those of {result}")
+    return Verification(result, source, proofs)
+
+
+class _Prover:
+    """What the pages of a result are compared with."""
+
+    def __init__(self, result: Path, source: Path, map_files: Sequence[Path]) -> None:
+        self.result, self.source = result, source
+        self.maps = {found.page: found for found in (MapOfFile.load(file, source) for file in map_files)}
+        self.source_sha256 = sha256_file(source)
+        self.models = {path.stem: sha256_file(path) for path in available_models().values()}
+        self._pages: dict[Channel | None, GrayPages] = {}
+        self._windows: list[Window] = []
+
+    def prove(self, index: int, page: Page) -> PageProof:
+        """Compare one page of the result."""
+        record = find_record(self.result, index)
+        pages = self._source_pages(record)
+        source_page = index if record is None or record.page is None else record.page
+        if source_page >= len(pages):
+            raise InputFileError(
+                f"page {index} of {self.result} was page {source_page} of its source (from 0), but {self.source} has "
+                f"{len(pages)}"
             )
+        source = pages[source_page]
+        found = gray_of(page, self.result)
+        if source.plane.shape != found.shape:
+            raise PlaneError(
+                f"page {index} of {self.result} has the shape {found.shape}, its source {source.plane.shape}"
+            )
+        of_file = self.maps.get(source_page)
+        window = (record and record.window) or self._window(pages, source_page)
+        expected = window.apply(source.plane, found.dtype.itemsize * 8)
+        difference = np.abs(expected.astype(np.int32) - found)
+        return PageProof(
+            page=index,
+            source_page=source_page,
+            pixels=found.size,
+            window=window,
+            gray_different=int(np.count_nonzero(difference)),
+            gray_deviation=float(difference.max() / np.iinfo(found.dtype).max),
+            alpha_different=_alpha_different(page, source.page),
+            map_file=of_file.file if of_file else None,
+            map_different=_map_different(page, of_file),
+            map_is_recorded=self._map_is_recorded(record, of_file),
+            known_as=[name for name, sha256 in self.models.items() if record and sha256 == record.model_sha256],
+            source_is_recorded=_equal(record.source_sha256 if record else None, self.source_sha256),
+            result_is_recorded=_equal(record.pixels_sha256 if record else None, sha256_pixels(rgb_of(page))),
+            record=record,
         )
-    if chroma is not None and all(proof.map_different is None for proof in proofs):
-        raise InputFileError(f"{map_file} is the map of another page than those of {result}")
-    return Verification(result, source, map_file, proofs)
 
+    def _source_pages(self, record: Record | None) -> GrayPages:
+        channel = record.channel if record else None
+        if channel not in self._pages:
+            self._pages[channel] = GrayPages(self.source, channel)
+        return self._pages[channel]
 
-def _prove(
-    result: Path, page: Page, index: int, source: Path, source_page: int, record: Any, chroma: ChromaMap | None
-) -> dict[str, Any]:
-    pages = GrayPages(source, _at(record, "colour", "channel"))
-    if source_page >= len(pages):
-        raise InputFileError(
-            f"page {index} of {result} was page {source_page} of its source, but {source} has {len(pages)}"
+    def _window(self, pages: GrayPages, page: int) -> Window:
+        """By the rules, for a result without a record."""
+        self._windows = self._windows or [plan.window for plan in plan_pages(pages, Options())]
+        return self._windows[page]
+
+    def _map_is_recorded(self, record: Record | None, of_file: MapOfFile | None) -> bool | None:
+        if of_file is None or record is None:
+            return None
+        told = of_file.chroma.record
+        return (
+            told.get("model_sha256") == record.model_sha256
+            and told.get("source_sha256") == self.source_sha256
+            and of_file.chroma.window == record.window
         )
-    plane = pages[source_page].plane
-    found = gray_of(page, result)
-    if plane.shape != found.shape:
-        raise PlaneError(f"page {index} of {result} has the shape {found.shape}, its source {plane.shape}")
-    noted = _at(record, "window")
-    window = Window.from_dict(noted) if noted else plan_pages(pages, Options())[source_page].window
-    expected = window.apply(plane, found.dtype.itemsize * 8)
-    difference = np.abs(expected.astype(np.int32) - found)
-    recorded = _at(record, "result", "pixels_sha256")
-    return {
-        "page": index,
-        "source_page": source_page,
-        "pixels": found.size,
-        "gray_different": int(np.count_nonzero(difference)),
-        "gray_deviation": float(difference.max() / np.iinfo(found.dtype).max),
-        "map_different": _map_different(page, plane, source_page, chroma),
-        "model": _at(record, "colour", "model"),
-        "model_sha256": _at(record, "colour", "model_sha256"),
-        "result_is_recorded": None if recorded is None else sha256_pixels(_rgb(page)) == recorded,
-    }
 
 
-def _map_different(page: Page, plane: np.ndarray, source_page: int, chroma: ChromaMap | None) -> int | None:
-    if chroma is None or chroma.record.get("page", 0) != source_page:
+def _map_different(page: Page, of_file: MapOfFile | None) -> int | None:
+    if of_file is None:
         return None
-    rendered = chroma.render(plane, bits=chroma.record.get("bits"), threads=usable_cores())
-    found = _rgb(page)
+    rendered, found = of_file.render(), rgb_of(page)
     if rendered.dtype != found.dtype:
         return found.shape[0] * found.shape[1]
     return int(np.count_nonzero((rendered != found).any(axis=2)))
 
 
-def _rgb(page: Page) -> np.ndarray:
-    """RGB of a page; one whose three channels are equal is read as gray."""
-    return page.pixels if page.pixels.ndim == 3 else np.repeat(page.pixels[..., None], 3, axis=2)
+def _equal(told: str | None, found: str) -> bool | None:
+    return None if told is None else told == found
 
 
-def _at(record: Any, *keys: str) -> Any:
-    """What a record holds at a path of keys, or None: a stranger's record may be of any form."""
-    for key in keys:
-        record = record.get(key) if isinstance(record, Mapping) else None
-    return record
-
-
-_HASHES: dict[bool | None, str] = {
-    True: "has the hash that the record tells",
-    False: "has another hash than the record tells",
-    None: "has no recorded hash",
-}
-
-
-def sentences(proof: PageProof, map_file: Path | None) -> list[tuple[bool | None, str]]:
-    """What was found for a page, for people: whether it holds (None: not checked), and the sentence."""
-    gray = (
-        f"the gray of all {proof.pixels} pixels is the source's, bit for bit"
-        if proof.gray_different == 0
-        else f"the gray of {proof.gray_different} of {proof.pixels} pixels is not the source's "
-        f"(by at most {proof.gray_deviation:.2%} of the range)"
-    )
-    rendered = {
-        None: "the map was not compared: none was given for this page",
-        0: f"{map_file} renders this page, byte for byte",
-    }.get(proof.map_different, f"{map_file} renders {proof.map_different} of {proof.pixels} pixels otherwise")
-    if proof.model_sha256 is None:
-        model = "it carries no record of the model that made it"
-    elif proof.known_as:
-        model = f"the model is {' or '.join(proof.known_as)}, known by its hash {proof.model_sha256[:12]}"
-    else:
-        model = f"no model here has the hash {proof.model_sha256[:12]} of the one that made it ({proof.model})"
-    return [
-        (proof.gray_different == 0, gray),
-        (None if proof.map_different is None else proof.map_different == 0, rendered),
-        (bool(proof.known_as), model),
-        (proof.source_is_recorded, f"the source {_HASHES[proof.source_is_recorded]}"),
-        (proof.result_is_recorded, f"the result {_HASHES[proof.result_is_recorded]}"),
-    ]
-
-
-def print_verification(verification: Verification) -> None:
-    """Print what was found, a line each; what does not hold begins with NO."""
-    for proof in verification.pages:
-        for holds, sentence in sentences(proof, verification.map_file):
-            print(f"{ {True: 'yes', False: 'NO ', None: '-  '}[holds] }  page {proof.page}: {sentence}")
+def _alpha_different(page: Page, source: Page) -> int:
+    """Pixels whose opacity is not the source's; at 8 and 16 bit alike."""
+    alphas = [None if alpha is None else alpha / np.iinfo(alpha.dtype).max for alpha in (page.alpha, source.alpha)]
+    ours, theirs = (np.ones(page.pixels.shape[:2]) if alpha is None else alpha for alpha in alphas)
+    return int(np.count_nonzero(np.abs(ours - theirs) > 1 / 255))

@@ -10,11 +10,14 @@ from training import __version__
 from training.atomic import put_whole
 from training.chroma_map import UNCERTAINTY_STEP, ChromaMap
 from training.color import lab_to_srgb, srgb_to_lab
+from training.errors import SettingsError
 from training.gray_page import GrayPages
+from training.image_writing import to_8_bit
 from training.images import iter_pages
+from training.original import gray_of, rgb_of
 from training.provenance import SENTENCE
-from training.verification import Verification, sentences
-from training.window import Window
+from training.verification import PageProof, Verification
+from training.verification_text import sentences
 
 LONGEST_SIDE = 640
 EVEN_LIGHTNESS = 65  # of the picture that shows the colour alone
@@ -33,9 +36,13 @@ def write_report(verification: Verification, path: Path) -> None:
 
     Raises
     ------
+    SettingsError
+        If it names no HTML file.
     OutputError
         If it cannot be written.
     """
+    if path.suffix.lower() not in (".html", ".htm"):
+        raise SettingsError(f"{path} is no name for a report: let it end in .html")
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(loader=PackageLoader("training", "."), autoescape=True, undefined=StrictUndefined)
@@ -43,8 +50,8 @@ def write_report(verification: Verification, path: Path) -> None:
     pages = [
         {
             "proof": proof,
-            "sentences": sentences(proof, verification.map_file),
-            "pictures": _pictures(verification, proof.page, proof.source_page, proof.map_different is not None),
+            "sentences": sentences(proof),
+            "pictures": _pictures(verification, proof),
         }
         for proof in verification.pages
     ]
@@ -55,32 +62,25 @@ def write_report(verification: Verification, path: Path) -> None:
         partial.write_text(text, encoding="utf-8")
 
 
-def _pictures(verification: Verification, page: int, source_page: int, has_map: bool) -> dict[str, np.ndarray]:
+def _pictures(verification: Verification, proof: PageProof) -> dict[str, np.ndarray]:
     """What is shown of a page: pictures by their captions."""
-    result = next(iter_pages(verification.result, page)).pixels
-    proof = verification.pages[page]
-    source = GrayPages(verification.source, ((proof.record or {}).get("colour") or {}).get("channel"))[
-        source_page
-    ].plane
+    result = next(iter_pages(verification.result, proof.page))
+    source = GrayPages(verification.source, proof.record.channel if proof.record else None)[proof.source_page].plane
     step = max(1, -(-max(source.shape) // LONGEST_SIDE))
-    noted = (proof.record or {}).get("window")
-    window = Window.from_dict(noted) if noted else Window(float(source.min()), float(source.max()) or 1.0)
-    pictures = {"the source through its window": window.apply(source[::step, ::step], 8)}
-    shown = _to_8_bit(result[::step, ::step])
-    pictures["the result"] = shown
-    if shown.ndim == 3:
-        lab = srgb_to_lab(shown / 255)
+    rgb = to_8_bit(rgb_of(result) if result.pixels.ndim == 3 else gray_of(result, verification.result))[::step, ::step]
+    pictures = {
+        "the source through its window": proof.window.apply(source[::step, ::step], 8),
+        "the result": rgb,
+    }
+    if rgb.ndim == 3:
+        lab = srgb_to_lab(rgb / 255)
         lab[..., 0] = EVEN_LIGHTNESS
         pictures["its colour alone, at even lightness"] = np.rint(lab_to_srgb(lab) * 255).astype(np.uint8)
-    if has_map and verification.map_file:
-        error = ChromaMap.load(verification.map_file).uncertainty * UNCERTAINTY_STEP
+    if proof.map_file:
+        error = ChromaMap.load(proof.map_file).uncertainty * UNCERTAINTY_STEP
         caption = f"expected error of the colour, from 0 (black) to {MOST_UNSURE:g} or more units of a*, b* (white)"
         pictures[caption] = np.rint(np.clip(error / MOST_UNSURE, 0, 1) * 255).astype(np.uint8)
     return pictures
-
-
-def _to_8_bit(pixels: np.ndarray) -> np.ndarray:
-    return (pixels >> 8).astype(np.uint8) if pixels.dtype == np.uint16 else pixels
 
 
 def _embedded(picture: np.ndarray) -> str:

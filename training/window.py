@@ -34,8 +34,10 @@ class Window:
     note: str = ""
 
     def __post_init__(self) -> None:
-        if not (np.isfinite(self.lo) and np.isfinite(self.hi)) or self.lo == self.hi:
+        if not np.isfinite(float(self.hi) - float(self.lo)) or self.lo == self.hi:
             raise PlaneError(f"a window needs two different finite values, got {self.lo} and {self.hi}")
+        if self.curve and not ((np.diff(self.curve) >= 0).all() and 0 <= self.curve[0] and self.curve[-1] <= 1):
+            raise PlaneError("the curve of a window must rise, from 0 to 1")
         for name in ("lo", "hi"):  # as they come back from a file, so that records are the same bytes
             object.__setattr__(self, name, float(getattr(self, name)))
 
@@ -65,7 +67,7 @@ class Window:
         Returns
         -------
         ndarray of uint8 or uint16, same shape
-            round(v * 255) or round(v * 65535); `plane` itself where these are its numbers.
+            round(v * 255) or round(v * 65535); `plane` itself, not a copy, where these are its numbers.
         """
         plane = np.asarray(plane)
         if plane.dtype.newbyteorder("=") in (np.uint8, np.uint16):

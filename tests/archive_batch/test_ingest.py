@@ -15,7 +15,7 @@ from archive_batch.pyramid import level_shapes, reduced
 from archive_batch.sources import find_files
 from archive_batch.stores import only_writer, open_root
 from training.errors import InputFileError, OutputError, OutputExistsError
-from training.provenance import sha256_file
+from training.hashes import sha256_file
 from training.window import Window
 
 TWO = ["box 1/two.tif#0", "box 1/two.tif#1"]

@@ -22,7 +22,7 @@ from archive_batch.stores import open_root
 from archive_batch.targets import make_target
 from training import console
 from training.errors import OutputError, SettingsError
-from training.provenance import sha256_file
+from training.hashes import sha256_file
 
 GRAY = {"black.png", "box 1/two.tif#0", "box 1/two.tif#1", "boy.jpg"}
 STATUS_KEYS = ["pages", "done", "kept", "neutral", "failed", "pending", "bytes"]

@@ -305,3 +305,30 @@ def test_exif_is_kept_but_for_the_orientation(colorize, camera, target):
 def test_damaged_exif_spoils_no_picture(colorize, camera):
     Image.fromarray(camera).save("photo.jpg", exif=b"Exif\0\0MM\0*\0\0\0\x08\xff\xff" + bytes(range(256)))
     assert colorize("image", "photo.jpg")[0] == DONE
+
+
+@pytest.mark.parametrize("words", [("image", "camera.png"), ("gray", "camera.png")])
+def test_a_picture_is_never_replaced_by_its_own_result(colorize, camera, words):
+    before = Path("camera.png").read_bytes()
+    code, _, said = colorize(*words, "-o", "camera.png", "--overwrite")
+    assert (code, "is the picture itself" in said) == (WRONG_USE, True)
+    assert Path("camera.png").read_bytes() == before
+
+
+def test_a_name_without_a_suffix_is_a_folder_and_one_with_a_suffix_none(colorize, camera):
+    assert colorize("image", "camera.png", "-o", "colour")[:2] == (DONE, [str(Path("colour", "camera-colour.png"))])
+    Image.fromarray(camera).save("other.png")
+    code, _, said = colorize("image", "camera.png", "other.png", "-o", "out.tif")
+    assert (code, "out.tif is a file" in said) == (WRONG_USE, True)
+
+
+def test_two_pictures_never_share_a_map(colorize, camera):
+    tifffile.imwrite("camera.tif", camera, photometric="minisblack")
+    code, _, said = colorize("image", "camera.png", "camera.tif", "--map")
+    assert (code, "would both become camera-colour.chroma" in said) == (WRONG_USE, True)
+    assert colorize("image", "camera.png", "camera.tif")[0] == DONE
+
+
+def test_a_window_that_is_negative_already_is_not_turned_again(colorize, camera):
+    code, _, said = colorize("image", "camera.png", "--negative", "--window", "255", "0")
+    assert (code, "negative already" in said) == (WRONG_USE, True)

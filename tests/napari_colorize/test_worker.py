@@ -5,7 +5,8 @@ from napari_colorize import gray
 from napari_colorize._source import Source
 from napari_colorize._worker import Begun, ColoredPlane, Failed, Identity, Progress, Task, measure, run
 from training.color import gray as gray_of
-from training.provenance import SENTENCE, sha256_pixels
+from training.hashes import sha256_pixels
+from training.provenance import SENTENCE
 from training.window import Window
 
 RNG = np.random.default_rng(5)

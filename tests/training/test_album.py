@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from PIL import Image
 from skimage import data, transform
 
 from training.album import Box, find_pictures
@@ -61,13 +62,13 @@ def test_what_has_no_pictures_has_none(plane):
 
 
 @pytest.mark.parametrize("paper", [225, 10])
-def test_each_picture_of_a_page_gets_nearly_the_colours_that_it_gets_alone(colorizer, paper, monkeypatch):
+def test_each_picture_of_a_page_gets_nearly_the_colours_that_it_gets_alone(colorizer, paper):
     pictures = photographs()
     page = album_page(paper, pictures)
     merged = colorizer.predict(page)
     assert len(merged.record["pictures"]) == 6
-    monkeypatch.setattr("training.prediction.find_pictures", lambda lightness: [])
-    whole = colorizer.predict(page)
+    whole = colorizer.predict(page, by_picture=False)
+    assert "pictures" not in whole.record
     alone = [colorizer.predict(picture).render(picture) for picture in pictures]
     far, near = (
         np.mean([np.abs(chroma.render(page)[place(n)].astype(int) - rgb).mean() for n, rgb in enumerate(alone)])
@@ -88,8 +89,10 @@ def test_a_map_of_a_page_predicted_again_is_itself_and_keeps_hints(colorizer):
     assert hinted.ab[1, y, x] < chroma.ab[1, y, x] - 5
 
 
-def test_the_distribution_of_a_page_fits_its_map(colorizer):
-    chroma = colorizer.predict(album_page(60, photographs()), distribution=True, seed=3)
+@pytest.mark.parametrize("shape", [(940, 1400), (701, 533), (300, 1900), (1999, 1001)])
+def test_the_distribution_of_a_page_of_any_shape_fits_its_map(colorizer, shape):
+    page = np.asarray(Image.fromarray(album_page(225, photographs())).resize(shape[::-1]))
+    chroma = colorizer.predict(page, distribution=True, seed=3)
     again = ChromaMap.from_bytes(chroma.to_bytes())
     chances = np.square(again.distribution / 255)
     np.testing.assert_allclose(chances.sum(axis=0), 1, atol=0.1)

@@ -8,9 +8,9 @@ from safetensors.torch import save_file
 
 from training.checkpoints import MODEL_FORMAT, ModelInfo, load_model, read_tensors, save_model, write_tensors
 from training.errors import ModelFileError, OutputError
+from training.hashes import sha256_file
 from training.model_files import METADATA_KEY, available_models, find_model
 from training.network import UNetGenerator
-from training.provenance import sha256_file
 
 INFO = ModelInfo("mine", "efficientnet_lite0", 128, 160, saturation=1.25, mean_ab=(1.5, -2.25), samples=3200)
 

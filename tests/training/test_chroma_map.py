@@ -164,6 +164,18 @@ def test_a_failed_save_leaves_what_was_there(tmp_path):
     assert list(tmp_path.iterdir()) == [tmp_path / "file"]
 
 
+@pytest.mark.parametrize(
+    "change",
+    [{"window": Window(255, 0)}, {"wraps": False}, {"shape": (241, 321)}, {"ab": np.zeros((2, 12, 16), np.int8)}],
+)
+def test_the_content_hash_tells_maps_apart_that_render_otherwise(change):
+    assert a_map(**change).content_sha256() != a_map().content_sha256()
+
+
+def test_the_content_hash_does_not_depend_on_the_record():
+    assert a_map(record={}).content_sha256() == ChromaMap.from_bytes(a_map().to_bytes()).content_sha256()
+
+
 # -- files that are no maps ------------------------------------------------------------------------------------------
 
 
@@ -216,6 +228,14 @@ def test_a_model_is_no_map(model_file):
         {"shape": [0, 5]},
         {"shape": 7},
         {"grid": [24, 33]},
+        {"grid": [3, 3]},
+        {"shape": [float("inf"), 8]},
+        {"window": {"lo": 0, "hi": 10**400}},
+        {"window": {"lo": 0, "hi": 1, "curve": [0, 1, 0.5]}},
+        {"window": {"lo": 0, "hi": 1, "curve": [0, float("nan"), 1]}},
+        {"window": {"lo": -1.7e308, "hi": 1.7e308}},
+        {"wraps": "no"},
+        {"flags": "abc"},
         {"grid": [26, 32]},
         {"grid": [-2, 32]},
         {"grid": [10**6, 10**6]},
@@ -267,6 +287,18 @@ def test_damaged_arrays_are_refused(name, content):
 def test_a_missing_array_is_named(name):
     with pytest.raises(MapFileError, match=name):
         ChromaMap.from_bytes(with_metadata(json.dumps(a_map().metadata()), leave_out=name))
+
+
+def test_metadata_that_is_too_deep_is_refused():
+    with pytest.raises(MapFileError):
+        ChromaMap.from_bytes(with_metadata("[" * 100_000))
+
+
+@pytest.mark.parametrize("grid", [(3, 3), (3, 8), (1, 1), (0, 2)])
+def test_a_small_lightness_of_odd_sides_is_refused(grid):
+    half = (grid[0] // 2, grid[1] // 2)
+    with pytest.raises(MapFileError, match="even sides"):
+        a_map(ab=np.zeros((2, *half)), uncertainty=np.zeros(half), lightness=np.zeros(grid), distribution=None)
 
 
 # -- saturation ------------------------------------------------------------------------------------------------------

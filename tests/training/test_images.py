@@ -172,7 +172,7 @@ def test_a_palette_of_grays_becomes_gray(tmp_path):
 def test_equal_channels_become_one(tmp_path):
     page = read_page(write_tiff(tmp_path / "a.tif", np.stack([GRAY] * 3, -1), photometric="rgb"))
     np.testing.assert_array_equal(page.pixels, GRAY)
-    assert page.bits_stored is None
+    assert page.bits_stored == 16
 
 
 def test_cmyk_becomes_rgb(tmp_path):

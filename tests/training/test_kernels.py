@@ -3,16 +3,18 @@
 import os
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from training import kernels  # the module, for its compiled functions
 from training.chroma_map import ChromaMap
 from training.color import lightness_of_gray
 from training.enlargement import enlarge, grids_of_map
-from training.provenance import sha256_pixels
+from training.hashes import sha256_pixels
 from training.reversible import reversible_rgb
 from training.window import Window
 
@@ -74,3 +76,14 @@ def test_older_processors_give_the_same_bytes(bits):
     )
     chroma_map, plane = random_picture(bits, (300, 400), 120, 4)
     assert done.stdout.strip() == sha256_pixels(chroma_map.render(plane)), done.stderr
+
+
+def test_no_memory_layout_compiles_the_kernel_again():
+    kernels.compile_all()
+    before = len(kernels._render.signatures)
+    chroma, plane = random_picture(8, (30, 40), 15, 0)
+    read_only = plane.copy()
+    read_only.flags.writeable = False
+    for layout in (plane, plane[3:20, 5:31], read_only, np.asfortranarray(plane)):
+        replace(chroma, shape=layout.shape).render(layout)
+    assert len(kernels._render.signatures) == before

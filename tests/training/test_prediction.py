@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from training.chroma_map import ChromaMap
 from training.color import gray, srgb_to_lab
 from training.errors import ModelFileError, PlaneError, SettingsError
+from training.hashes import sha256_file
 from training.hints import Hint
 from training.network import AB_SCALE
 from training.prediction import Colorizer
-from training.provenance import sha256_file
 from training.small_lightness import small_lightness
 from training.window import Window
 

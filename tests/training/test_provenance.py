@@ -15,16 +15,9 @@ from PIL import Image, PngImagePlugin
 
 from training import __version__
 from training.errors import InputFileError
+from training.hashes import sha256_file, sha256_pixels
 from training.image_writing import OutputPage, write_pages
-from training.provenance import (
-    SENTENCE,
-    SOURCE_TYPE,
-    provenance_record,
-    read_record,
-    sha256_file,
-    sha256_pixels,
-    xmp_packet,
-)
+from training.provenance import SENTENCE, SOURCE_TYPE, provenance_record, read_record, xmp_packet
 
 RGB = np.random.default_rng(7).integers(0, 256, (12, 9, 3), dtype=np.uint8)
 CHROMA_RECORD = {

@@ -51,12 +51,11 @@ def print_table(result: Mapping[str, Mapping[str, Mapping]], console: "Console |
         console.print(_table("at a colourfulness ratio of 0.65", equal, _COLUMNS_065))
 
 
-def _table(title: str, rows: Mapping[str, Mapping], columns: tuple[tuple[str, str, str], ...]) -> "Table":
+def _table(title: str, models: Mapping[str, Mapping], figures: tuple[tuple[str, str, str], ...]) -> "Table":
+    """A column for each model, so that the figures of a few fit into any window."""
     from rich.table import Table
 
-    table = Table("model", title=title, title_justify="left")
-    for heading, _, _ in columns:
-        table.add_column(heading, justify="right")
-    for name, figures in rows.items():
-        table.add_row(name, *("–" if figures[key] is None else f"{figures[key]:{form}}" for _, key, form in columns))
+    table = Table("", *models, title=title, title_justify="left")
+    for heading, key, form in figures:
+        table.add_row(heading, *("–" if of[key] is None else f"{of[key]:{form}}" for of in models.values()))
     return table

@@ -204,13 +204,15 @@ def make_page(
 ) -> Page:
     """A page from what a reader found: gray (Y, X), RGB (Y, X, 3) or CMYK (Y, X, 4), not yet upright."""
     pixels, profile, more_notes = _without_inks(pixels, profile)
+    if pixels.ndim == 3:
+        bits_stored = 16  # RGB is over its whole range, however dark it is
     if pixels.ndim == 3 and channels_equal(pixels):
         pixels = pixels[..., 0]
     curve, profile, profile_notes = _use_profile(pixels, profile)
     return Page(
         upright(pixels, orientation),
         None if alpha is None else upright(alpha, orientation),
-        bits_stored if pixels.ndim == 2 else 16,
+        bits_stored,
         negative,
         curve,
         profile,
