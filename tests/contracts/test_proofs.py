@@ -291,6 +291,16 @@ def test_floats_come_back_nearly_and_are_all_counted(colorize):
     np.testing.assert_allclose(tifffile.imread("original.tif"), before, atol=0.004)
 
 
+def test_a_tinted_scan_gives_back_the_gray_that_was_made_of_it(colorize):
+    before = np.random.default_rng(0).integers(0, 256, (70, 90, 1)) * np.float32([1, 0.9, 0.7])
+    sepia = np.rint(before).astype(np.uint8)
+    tifffile.imwrite("sepia.tif", sepia, photometric="rgb")
+    assert "its source was in colour" in check_original(colorize, "sepia.tif")
+    found = tifffile.imread("original.tif")
+    assert (found.dtype, found.shape) == (np.uint16, (70, 90))
+    np.testing.assert_array_equal(found, gray(sepia.astype(np.uint16) * 257))
+
+
 def test_what_was_edited_or_is_a_jpeg_has_no_original(colorize, camera):
     colorize("image", "camera.png", "-o", "colour.jpg")
     code, _, said = colorize("gray", "colour.jpg", "--original")
