@@ -18,10 +18,10 @@ from torch.nn.functional import interpolate
 
 from training.chroma_map import AB_STEP, quantised_ab
 from training.color import gray, lab_to_srgb, lightness_of_gray, srgb_to_lab
-from training.data import decode_rgb
 from training.enlargement import enlarge, grids
 from training.evaluation.metrics import ciede2000
 from training.evaluation.truths import pictures_to_measure
+from training.picture_sources import decode_rgb
 
 FACTORS = (4, 8, 16)  # from the cells of a map to the pixels
 QUANTISED_FACTOR = 8

@@ -19,9 +19,9 @@ from training import Colorizer
 from training.album import Box
 from training.chroma_map import ChromaMap
 from training.color import gray, srgb_to_lab
-from training.data import decode_rgb
 from training.evaluation.metrics import ciede2000, colourfulness
 from training.evaluation.truths import pictures_to_measure
+from training.picture_sources import decode_rgb
 from training.small_lightness import area_means
 
 TARGETS = {"ciede2000_mean": 1.0, "ciede2000_p95": 2.0}  # of other sizes

@@ -5,29 +5,24 @@ a run that was interrupted goes on exactly where it was.
 """
 
 import hashlib
-import io
-import tarfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import IO, NamedTuple, cast
+from typing import NamedTuple
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset
 
 from training.color import srgb_to_lab
-from training.errors import InputFileError, TrainingError
-from training.formats.icc import differs_from_srgb, rgb_to_srgb
+from training.errors import TrainingError
 from training.network import AB_SCALE
+from training.picture_sources import decode_rgb, iter_picture_files, nearly_gray, why_unusable
 
-PICTURE_SUFFIXES = {".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp"}
 MINIMUM_PICTURES = 8
-MINIMUM_SIDE = 32  # pixels: smaller ones show nothing, and LPIPS needs 17
-GRAY_CHROMA = 2.0  # a picture whose 99th percentile of chroma stays below is nearly gray
 SMALLEST_CROP = 0.65  # of the short side
 SOFTENED_SHARE = 0.4  # of the samples
 MOST_SOFTENED = 2.5  # times smaller than the sample
@@ -63,52 +58,6 @@ class Pictures:
         return hashlib.sha256(b"".join(hashlib.sha256(data).digest() for data in self.encoded)).hexdigest()
 
 
-def iter_picture_files(source: Path) -> Iterator[tuple[str, bytes]]:
-    """Names and contents of the picture files of a folder, a tar or a single file, in a fixed order."""
-    if source.is_dir():
-        for path in sorted(p for p in source.rglob("*") if _is_picture(p.name) and p.is_file()):
-            yield path.relative_to(source).as_posix(), path.read_bytes()
-    elif source.is_file() and tarfile.is_tarfile(source):
-        yield from _iter_tar(source)
-    elif source.is_file():
-        yield source.name, source.read_bytes()
-    else:
-        raise InputFileError(f"{source}: there is no such folder or file")
-
-
-def _iter_tar(source: Path) -> Iterator[tuple[str, bytes]]:
-    try:
-        with tarfile.open(source) as tar:
-            for member in tar:
-                if member.isfile() and _is_picture(member.name):
-                    yield member.name, cast(IO[bytes], tar.extractfile(member)).read()
-    except (tarfile.TarError, EOFError) as error:
-        raise InputFileError(f"{source}: the tar is damaged ({error}): copy it again") from error
-
-
-def _is_picture(name: str) -> bool:
-    return Path(name).suffix.lower() in PICTURE_SUFFIXES
-
-
-def decode_rgb(encoded: bytes) -> Image.Image:
-    """The picture as 8-bit RGB, upright; of several frames the first."""
-    image = Image.open(io.BytesIO(encoded))
-    image.load()
-    image.info.pop("transparency", None)  # Pillow would warn that it is lost
-    ImageOps.exif_transpose(image, in_place=True)
-    return _in_srgb(image)
-
-
-def _in_srgb(image: Image.Image) -> Image.Image:
-    profile = image.info.get("icc_profile") if image.mode == "RGB" else None
-    try:
-        if profile and differs_from_srgb(profile):
-            return Image.fromarray(rgb_to_srgb(np.asarray(image), profile))
-    except (ValueError, RuntimeError):
-        pass  # a damaged profile: as most programs do, as if there were none
-    return image.convert("RGB")
-
-
 def load_pictures(sources: Sequence[Path]) -> Pictures:
     """Read the pictures of folders and tars into memory, still encoded; leave out what would spoil a model.
 
@@ -131,25 +80,6 @@ def load_pictures(sources: Sequence[Path]) -> Pictures:
             f"({len(pictures.left_out)} left out): at least {MINIMUM_PICTURES} are needed"
         )
     return pictures
-
-
-def why_unusable(encoded: bytes, is_gray: Callable[[Image.Image], bool]) -> str | None:
-    """Why a picture cannot serve as a true colour picture: damaged, tiny, or gray; None where it can."""
-    try:
-        image = decode_rgb(encoded)
-    except UnidentifiedImageError:
-        return "cannot be read (no picture of a known format)"
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        return f"cannot be read ({error})"
-    if min(image.size) < MINIMUM_SIDE:
-        return f"smaller than {MINIMUM_SIDE} pixels"
-    return "gray" if is_gray(image) else None
-
-
-def nearly_gray(image: Image.Image) -> bool:
-    """Whether a picture has so little colour that it would teach gray."""
-    ab = srgb_to_lab(np.asarray(image.resize((32, 32), Image.Resampling.BOX)) / 255)[..., 1:]
-    return bool(np.percentile(np.hypot(ab[..., 0], ab[..., 1]), 99) < GRAY_CHROMA)
 
 
 class TrainingSamples(Dataset):

@@ -24,9 +24,10 @@ from torch.utils.data import DataLoader
 from training import losses
 from training.checkpoints import ModelInfo, read_tensors, save_model, write_tensors
 from training.color import srgb_to_lab
-from training.data import Pictures, Sample, TrainingSamples, decode_rgb, load_pictures
+from training.data import Pictures, Sample, TrainingSamples, load_pictures
 from training.errors import TrainingError
 from training.network import PatchDiscriminator, UNetGenerator, load_imagenet
+from training.picture_sources import decode_rgb
 from training.settings import Settings, Stage, write_settings
 
 CHECKPOINT = "checkpoint.safetensors"

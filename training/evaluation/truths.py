@@ -11,11 +11,12 @@ from PIL import Image
 from torch import Tensor
 
 from training.color import gray, srgb_to_lab
-from training.data import Pictures, decode_rgb, iter_picture_files, why_unusable
+from training.data import Pictures
 from training.errors import InputFileError, SettingsError
 from training.evaluation.equal_colourfulness import sample
 from training.evaluation.metrics import ciede2000, colourfulness, palette_histogram, psnr_db
 from training.evaluation.perceptual import Judgement, Judges
+from training.picture_sources import decode_rgb, iter_picture_files, why_unusable
 
 
 def pictures_to_measure(data: Path, limit: int | None = None) -> Pictures:
