@@ -249,6 +249,47 @@ def evaluate(
 
 
 @app.command
+def audit(
+    data: Path,
+    /,
+    *,
+    output: Output = None,
+    against: Path | None = None,
+    json_: Annotated[bool, Parameter(name="--json")] = False,
+) -> int:
+    """Look through a training set for what would spoil a model: gray, sepia, doubles, frames, enlarged ones and more.
+
+    Exit code 1 where something was found. Example: colorize audit photographs -o audit.html
+
+    Parameters
+    ----------
+    data
+        Folder or tar of colour pictures.
+    output
+        Contact sheet, an HTML file; an earlier one is replaced.
+    against
+        Pictures that must not be in it, such as those that a model is measured on.
+    json_
+        Print one JSON object instead of a table.
+    """
+    from rich.progress import Progress
+
+    from training.audit import audit as look_through
+    from training.audit import print_audit, write_report
+
+    with Progress(console=stderr, transient=True) as progress:
+        task = progress.add_task("pictures", total=None)
+        found = look_through(data, against, lambda done: progress.update(task, completed=done))
+    if output:
+        write_report(found, output)
+    if json_:
+        print(json.dumps(found.to_dict()))
+    else:
+        print_audit(found)
+    return SOME_FAILED if any(found.findings.values()) else DONE
+
+
+@app.command
 def train(*, settings: Path, resume: bool = False) -> int:
     """Train a model: the generator alone first, then against the discriminator.
 

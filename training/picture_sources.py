@@ -19,10 +19,14 @@ GRAY_CHROMA = 2.0  # a picture whose 99th percentile of chroma stays below is ne
 
 
 def iter_picture_files(source: Path) -> Iterator[tuple[str, bytes]]:
-    """Names and contents of the picture files of a folder, a tar or a single file, in a fixed order."""
+    """Names and contents of the picture files of a folder and the tars in it, of a tar or a single file, in order."""
     if source.is_dir():
-        for path in sorted(p for p in source.rglob("*") if _is_picture(p.name) and p.is_file()):
-            yield path.relative_to(source).as_posix(), path.read_bytes()
+        for path in sorted(p for p in source.rglob("*") if p.is_file()):
+            name = path.relative_to(source).as_posix()
+            if path.suffix.lower() == ".tar":
+                yield from ((f"{name}/{member}", content) for member, content in _iter_tar(path))
+            elif _is_picture(name):
+                yield name, path.read_bytes()
     elif source.is_file() and tarfile.is_tarfile(source):
         yield from _iter_tar(source)
     elif source.is_file():

@@ -40,6 +40,12 @@ def tint(rgb: np.ndarray) -> Literal["gray", "tinted", "color"]:
     return "color" if _spread(lab) > COLOR_SPREAD else "tinted"
 
 
+def color_spread(rgb: np.ndarray) -> float:
+    """The spread of `tint`, in units of a*, b*: how much colour there is besides what follows from lightness."""
+    lab = srgb_to_lab(_reduced(rgb) / np.float32(np.iinfo(rgb.dtype).max)).reshape(-1, 3)
+    return _spread(lab)
+
+
 def _spread(lab: np.ndarray) -> float:
     """Geometric mean of the two standard deviations of a*, b* about their mean at each lightness."""
     steps = np.minimum(lab[:, 0] * (_LIGHTNESS_STEPS / 100), _LIGHTNESS_STEPS - 1).astype(int)

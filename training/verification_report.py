@@ -1,17 +1,13 @@
 """The report of a verification: one HTML page that a second examiner can follow."""
 
-import base64
-import io
 from pathlib import Path
 
 import numpy as np
 
-from training import __version__
-from training.atomic import put_whole
 from training.chroma_map import UNCERTAINTY_STEP, ChromaMap
 from training.color import lab_to_srgb, srgb_to_lab
-from training.errors import SettingsError
 from training.gray_page import GrayPages
+from training.html import write_html
 from training.image_writing import to_8_bit
 from training.images import iter_pages
 from training.original import gray_of, rgb_of
@@ -41,25 +37,11 @@ def write_report(verification: Verification, path: Path) -> None:
     OutputError
         If it cannot be written.
     """
-    if path.suffix.lower() not in (".html", ".htm"):
-        raise SettingsError(f"{path} is no name for a report: let it end in .html")
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(loader=PackageLoader("training", "."), autoescape=True, undefined=StrictUndefined)
-    environment.filters["embedded"] = _embedded
     pages = [
-        {
-            "proof": proof,
-            "sentences": sentences(proof),
-            "pictures": _pictures(verification, proof),
-        }
+        {"proof": proof, "sentences": sentences(proof), "pictures": _pictures(verification, proof)}
         for proof in verification.pages
     ]
-    text = environment.get_template("verification_report.html.j2").render(
-        verification=verification, pages=pages, statement=SENTENCE, version=__version__
-    )
-    with put_whole(path, overwrite=True) as partial:
-        partial.write_text(text, encoding="utf-8")
+    write_html(path, "verification_report.html.j2", verification=verification, pages=pages, statement=SENTENCE)
 
 
 def _pictures(verification: Verification, proof: PageProof) -> dict[str, np.ndarray]:
@@ -81,12 +63,3 @@ def _pictures(verification: Verification, proof: PageProof) -> dict[str, np.ndar
         caption = f"expected error of the colour, from 0 (black) to {MOST_UNSURE:g} or more units of a*, b* (white)"
         pictures[caption] = np.rint(np.clip(error / MOST_UNSURE, 0, 1) * 255).astype(np.uint8)
     return pictures
-
-
-def _embedded(picture: np.ndarray) -> str:
-    """A picture as a data URL."""
-    from PIL import Image
-
-    buffer = io.BytesIO()
-    Image.fromarray(picture).save(buffer, "PNG")
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()

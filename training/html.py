@@ -1,0 +1,46 @@
+"""Reports: one HTML page each, complete in itself."""
+
+import base64
+import io
+from pathlib import Path
+
+import numpy as np
+
+from training import __version__
+from training.atomic import put_whole
+from training.errors import SettingsError
+
+
+def write_html(path: Path, template: str, **values: object) -> None:
+    """Write a report from a template of this package, whole or not at all, in place of an earlier one.
+
+    Raises
+    ------
+    SettingsError
+        If it names no HTML file.
+    OutputError
+        If it cannot be written.
+    """
+    if path.suffix.lower() not in (".html", ".htm"):
+        raise SettingsError(f"{path} is no name for a report: let it end in .html")
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(loader=PackageLoader("training", "."), autoescape=True, undefined=StrictUndefined)
+    environment.filters.update(as_png=_as_png, as_jpeg=_as_jpeg)
+    text = environment.get_template(template).render(version=__version__, **values)
+    with put_whole(path, overwrite=True) as partial:
+        partial.write_text(text, encoding="utf-8")
+
+
+def _as_png(picture: np.ndarray) -> str:
+    """A picture as a data URL."""
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.fromarray(picture).save(buffer, "PNG")
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+def _as_jpeg(encoded: bytes) -> str:
+    """The bytes of a JPEG as a data URL."""
+    return "data:image/jpeg;base64," + base64.b64encode(encoded).decode()
