@@ -43,6 +43,21 @@ def find_model(model: str | Path) -> Path:
     )
 
 
+def check_shipped(path: Path, sha256: str) -> None:
+    """Refuse a shipped model whose file is not the one that was shipped.
+
+    Raises
+    ------
+    ModelFileError
+        If its SHA-256 is not that of ``SHA256SUMS`` beside it.
+    """
+    if path.parent != SHIPPED_FOLDER:
+        return
+    lines = (SHIPPED_FOLDER / "SHA256SUMS").read_text().splitlines()
+    if f"{sha256}  {path.name}" not in lines:
+        raise ModelFileError(f"{path} is not the model that was shipped (its SHA-256 is {sha256}): install it again")
+
+
 def read_metadata(path: Path) -> dict[str, Any]:
     """What a file of ours says about itself, without its weights; empty if it says nothing.
 

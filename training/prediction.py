@@ -19,7 +19,7 @@ from training.grid_colour import GridColour
 from training.hashes import sha256_file
 from training.hint_channels import cells_with_hints, hint_channels, place_hint
 from training.hints import Hint
-from training.model_files import find_model
+from training.model_files import check_shipped, find_model
 from training.network import AB_SCALE, UNetGenerator, fold_batch_norm
 from training.plane import ArrayLike, RowBands, check_plane
 from training.small_lightness import area_means, small_lightness, small_shape
@@ -77,9 +77,11 @@ class Colorizer:
             If the device is not there.
         """
         path = find_model(model)
+        sha256 = sha256_file(path)
+        check_shipped(path, sha256)
         network, info = load_model(path)
         fold_batch_norm(network)
-        return cls(network, info, sha256_file(path), _device(device))
+        return cls(network, info, sha256, _device(device))
 
     def predict(
         self,

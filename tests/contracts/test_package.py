@@ -12,7 +12,7 @@ import training
 
 ROOT = Path(training.__file__).parents[1]
 PACKAGES = ("archive_batch", "napari_colorize", "training")
-DATA = ("*.safetensors", "*.md", "*.toml", "*.yaml", "*.typed", "*.html", "*.j2")
+DATA = ("*.safetensors", "*.md", "*.toml", "*.yaml", "*.typed", "*.html", "*.j2", "SHA256SUMS")
 
 
 @pytest.fixture(scope="module")

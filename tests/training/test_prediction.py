@@ -1,3 +1,4 @@
+import shutil
 import threading
 
 import numpy as np
@@ -56,6 +57,18 @@ def test_the_same_plane_gives_the_same_bytes(colorizer, plane):
 def test_a_model_loaded_again_gives_the_same_bytes(colorizer, model_file, plane):
     again = Colorizer.load(str(model_file), device="cpu")
     assert again.predict(plane).to_bytes() == colorizer.predict(plane).to_bytes()
+
+
+def test_a_shipped_model_that_was_changed_is_refused(model_file, tmp_path, monkeypatch):
+    shutil.copy(model_file, tmp_path / "photo.safetensors")
+    monkeypatch.setattr("training.model_files.SHIPPED_FOLDER", tmp_path)
+    for listed in ("0" * 64, sha256_file(model_file)):
+        (tmp_path / "SHA256SUMS").write_text(f"{listed}  photo.safetensors\n")
+        if listed.startswith("000"):
+            with pytest.raises(ModelFileError, match="is not the model that was shipped"):
+                Colorizer.load("photo", device="cpu")
+        else:
+            assert Colorizer.load("photo", device="cpu").name == "random"
 
 
 def test_four_threads_at_once_give_the_same_bytes(colorizer, plane):
