@@ -1,6 +1,8 @@
-"""What the scripts share: times of works that take turns, a test plane of any size, and results as JSON."""
+"""What the scripts share: times of works that take turns, test pictures, and results as JSON."""
 
+import argparse
 import json
+import os
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -32,9 +34,26 @@ def photograph(shape: tuple[int, int]) -> np.ndarray:
     return np.rint(large + np.tile(grain, tiles)[: shape[0], : shape[1]]).clip(0, 255).astype(np.uint8)
 
 
-def write_results(name: str, results: Mapping[str, Any]) -> None:
-    """Write and print the results of a script."""
+def photographs_parser(description: str) -> argparse.ArgumentParser:
+    """A command line that names colour photographs; by default those of the test data, where there are any."""
+    folder = os.environ.get("COLORIZE_TEST_DATA")
+    default = Path(folder, "select", "select.tar") if folder else None
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("data", metavar="DATA", nargs="?", type=Path, default=default, help="folder or tar")
+    return parser
+
+
+def has_photographs(data: Path | None) -> bool:
+    """Whether there are photographs; a sentence says what to do where there are none."""
+    found = data is not None and data.exists()
+    if not found:
+        print("No photographs to measure with: name a folder or tar, or set COLORIZE_TEST_DATA.")
+    return found
+
+
+def save_results(name: str, results: Mapping[str, Any]) -> str:
+    """Write the results of a script; the text comes back."""
     RESULTS.mkdir(exist_ok=True)
     text = json.dumps(results, indent=2) + "\n"
     (RESULTS / f"{name}.json").write_text(text)
-    print(text)
+    return text

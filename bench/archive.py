@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import zarr
-from _measure import photograph, shortest_seconds, write_results
+from _measure import photograph, save_results, shortest_seconds
 from zarr.codecs import ZstdCodec
 
 from archive_batch.pyramid import CHUNK, SHARD, create_level
@@ -117,7 +117,7 @@ def main() -> None:
     for side in MEMORY_SIDES:
         with tempfile.TemporaryDirectory() as folder:
             memory[side] = peak_megabytes(Path(folder), side)
-    write_results("archive", {**results, "peak_megabytes_of_a_square_page": memory})
+    print(save_results("archive", {**results, "peak_megabytes_of_a_square_page": memory}))
 
 
 if __name__ == "__main__":

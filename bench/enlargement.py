@@ -5,15 +5,13 @@ film grain in the lightness; edges drawn by code show the halo. Chroma is not ro
 shows what the steps of a map cost. Writes bench/results/enlargement.json.
 """
 
-import argparse
-import json
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from _measure import has_photographs, photographs_parser, save_results
 from torch.nn.functional import interpolate
 
 from training.chroma_map import AB_STEP, quantised_ab
@@ -209,20 +207,9 @@ def tables(results: dict[str, Any]) -> str:
     )
 
 
-def data_path() -> Path | None:
-    """Folder or tar of the photographs, if there is one."""
-    parser = argparse.ArgumentParser(description="Measure how well chroma is enlarged.")
-    parser.add_argument("data", metavar="DATA", nargs="?", type=Path, help="folder or tar of colour photographs")
-    given = parser.parse_args().data
-    folder = os.environ.get("COLORIZE_TEST_DATA")
-    path = given or (Path(folder) / "select" / "select.tar" if folder else None)
-    return path if path and path.exists() else None
-
-
 def main() -> None:
-    data = data_path()
-    if data is None:
-        print("No photographs: name a folder or tar, or the folder of the test data in COLORIZE_TEST_DATA.")
+    data = photographs_parser("Measure how well chroma is enlarged.").parse_args().data
+    if not has_photographs(data):
         return
     results = {
         "data": data.name,
@@ -230,9 +217,7 @@ def main() -> None:
         **measure_photographs(data),
         "step_edges": {f"{factor}x": step_edges(factor) for factor in FACTORS},
     }
-    folder = Path(__file__).with_name("results")
-    folder.mkdir(exist_ok=True)
-    (folder / "enlargement.json").write_text(json.dumps(results, indent=2) + "\n")
+    save_results("enlargement", results)
     print(tables(results))
 
 

@@ -5,7 +5,7 @@ bench/results/peers.json.
 """
 
 import torch
-from _measure import photograph, shortest_seconds, write_results
+from _measure import photograph, save_results, shortest_seconds
 from _peers import ddcolor_tiny, multiply_adds, parameters, siggraph17
 
 from training import Colorizer
@@ -32,26 +32,24 @@ def main() -> None:
             },
             3,
         )
-    write_results(
-        "peers",
-        {
-            "seconds": {name: round(seconds, 3) for name, seconds in times.items()},
-            "12_megapixels_against_ddcolor_tiny": round(
-                times["ours, 12 megapixels to RGB"] / times["DDColor-tiny, network"], 3
-            ),
-            "network_against_siggraph17": round(times["ours, network"] / times["SIGGRAPH17, network"], 3),
-            "million_parameters": {
-                "ours": round(parameters(colorizer.network) / 1e6, 1),
-                "SIGGRAPH17": round(parameters(siggraph) / 1e6, 1),
-                "DDColor-tiny": round(parameters(ddcolor) / 1e6, 1),
-            },
-            "giga_multiply_adds": {
-                "ours": round(multiply_adds(colorizer.network, ours) / 1e9, 1),
-                "SIGGRAPH17": round(multiply_adds(siggraph, small) / 1e9, 1),
-                "DDColor-tiny": round(multiply_adds(ddcolor, large) / 1e9, 1),
-            },
+    results = {
+        "seconds": {name: round(seconds, 3) for name, seconds in times.items()},
+        "12_megapixels_against_ddcolor_tiny": round(
+            times["ours, 12 megapixels to RGB"] / times["DDColor-tiny, network"], 3
+        ),
+        "network_against_siggraph17": round(times["ours, network"] / times["SIGGRAPH17, network"], 3),
+        "million_parameters": {
+            "ours": round(parameters(colorizer.network) / 1e6, 1),
+            "SIGGRAPH17": round(parameters(siggraph) / 1e6, 1),
+            "DDColor-tiny": round(parameters(ddcolor) / 1e6, 1),
         },
-    )
+        "giga_multiply_adds": {
+            "ours": round(multiply_adds(colorizer.network, ours) / 1e9, 1),
+            "SIGGRAPH17": round(multiply_adds(siggraph, small) / 1e9, 1),
+            "DDColor-tiny": round(multiply_adds(ddcolor, large) / 1e9, 1),
+        },
+    }
+    print(save_results("peers", results))
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ reversible; scikit-image and OpenCV convert a float32 Lab image. Writes bench/re
 
 import cv2
 import numpy as np
-from _measure import photograph, shortest_seconds, write_results
+from _measure import photograph, save_results, shortest_seconds
 from skimage.color import lab2rgb
 
 from training import Colorizer
@@ -37,18 +37,16 @@ def main() -> None:
     )
     part = lab[:1500]  # it takes gigabytes for temporaries
     times |= {"scikit-image": shortest_seconds({"": lambda: lab2rgb(part)}, 1)[""] * len(lab) / len(part)}
-    write_results(
-        "rendering",
-        {
-            "megapixels": plane.size / 1e6,
-            "threads": THREADS,
-            "seconds": {name: round(seconds, 3) for name, seconds in times.items()},
-            "speed_against_scikit_image": round(times["scikit-image"] / times["render"], 1),
-            "speed_against_opencv": round(times["OpenCV"] / times["render"], 2),
-            "speed_against_opencv_memory_ready": round(times["OpenCV, memory ready"] / times["render"], 2),
-            "nanoseconds_per_pixel_one_thread": round(times["render, one thread"] / plane.size * 1e9, 1),
-        },
-    )
+    results = {
+        "megapixels": plane.size / 1e6,
+        "threads": THREADS,
+        "seconds": {name: round(seconds, 3) for name, seconds in times.items()},
+        "speed_against_scikit_image": round(times["scikit-image"] / times["render"], 1),
+        "speed_against_opencv": round(times["OpenCV"] / times["render"], 2),
+        "speed_against_opencv_memory_ready": round(times["OpenCV, memory ready"] / times["render"], 2),
+        "nanoseconds_per_pixel_one_thread": round(times["render, one thread"] / plane.size * 1e9, 1),
+    }
+    print(save_results("rendering", results))
 
 
 if __name__ == "__main__":

@@ -4,15 +4,14 @@ Two predictions of the same pixels are rendered on the same gray and compared by
 bench/results/stability.json.
 """
 
-import argparse
 import json
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from _measure import has_photographs, photographs_parser, save_results
 from PIL import Image, ImageOps
 
 from training import Colorizer
@@ -359,6 +358,9 @@ def measure(data: Path, look: Path | None) -> dict[str, Any]:
 
 def report(results: Mapping[str, Any]) -> None:
     print_table("Other sizes and another aspect, against size 1", results["sizes"])
+    for name in ("1/2", "1/4"):
+        missed = [key for key, goal in TARGETS.items() if results["sizes"][name][key] > goal]
+        print(f"goal for {name}: {'missed in ' + ', '.join(missed) if missed else 'reached'}")
     print_table("The same network as others would use it", results["peers"])
     print_table("Photographs on album pages, against each alone", results["album"])
     print(f"\n{json.dumps(results['album_found'])}")
@@ -366,25 +368,16 @@ def report(results: Mapping[str, Any]) -> None:
     print(f"\n{len(taken)} of {results['pictures']} photographs are taken for pages: {', '.join(taken) or 'none'}")
 
 
-def default_data() -> Path | None:
-    folder = os.environ.get("COLORIZE_TEST_DATA")
-    return Path(folder, "select", "select.tar") if folder else None
-
-
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("data", metavar="DATA", nargs="?", type=Path, default=default_data(), help="folder or tar")
+    parser = photographs_parser("Measure how stable colour is, over sizes and on album pages.")
     parser.add_argument("--look", metavar="FOLDER", type=Path, help="save a few pages there, and what is odd")
     args = parser.parse_args()
-    if args.data is None or not args.data.exists():
-        print("No photographs to measure with: name a folder or tar, or set COLORIZE_TEST_DATA.")
+    if not has_photographs(args.data):
         return
     if args.look:
         args.look.mkdir(parents=True, exist_ok=True)
     results = measure(args.data, args.look)
-    folder = Path(__file__).with_name("results")
-    folder.mkdir(exist_ok=True)
-    (folder / "stability.json").write_text(json.dumps(results, indent=2) + "\n")
+    save_results("stability", results)
     report(results)
 
 

@@ -34,7 +34,8 @@ UNCERTAINTY_STEP = 0.5  # of the stored uncertainty
 AB_STRIDE = 2  # pixels of the small lightness for a cell of a*, b* and uncertainty
 DISTRIBUTION_STRIDE = 8  # and for one of the distribution
 LARGEST_MAP_BYTES = 64_000_000
-LARGEST_ARRAY = 1 << 23  # values: the distribution of the finest map of an album page has half as many
+LARGEST_GRID = 1 << 22  # pixels of the small lightness: 1024 x 4096, see `training.prediction.FINEST_SIDE`
+MOST_BINS = 1024  # of the distribution
 _METADATA = "chroma_map"  # key of the metadata in a file
 _MALFORMED = (AttributeError, KeyError, TypeError, ValueError)  # what JSON of another form raises
 _TYPES = {"ab": np.int8, "uncertainty": np.uint8, "lightness": np.uint8, "distribution": np.uint8}
@@ -107,8 +108,8 @@ class ChromaMap:
         """The same colours with their chroma multiplied by `factor` (0: gray)."""
         if not 0 <= factor <= 10:
             raise SettingsError(f"saturation must lie between 0 and 10, got {factor}")
-        record = {"saturation": float(self.record.get("saturation", 1.0)) * factor}
-        return replace(self, ab=quantised_ab(self.ab * (AB_STEP * factor))).with_record(**record)
+        saturation = float(self.record.get("saturation", 1.0)) * factor
+        return replace(self, ab=quantised_ab(self.ab * (AB_STEP * factor))).with_record(saturation=saturation)
 
     def with_record(self, **more: object) -> Self:
         """The same map, with more in its record."""
@@ -225,9 +226,9 @@ def quantised_uncertainty(error: np.ndarray) -> np.ndarray:
 
 def _check_grid(grid: tuple[int, ...], bins: int) -> None:
     """Refuse sides that a small lightness cannot have, before memory is taken."""
-    if len(grid) != 2 or any(side < 1 or side % AB_STRIDE for side in grid) or bins < 0:
-        raise MapFileError(f"a small lightness has two even sides, not {list(grid)}; bins: {bins}")
-    if max(math.prod(shape) for shape in _shapes(grid, bins).values()) > LARGEST_ARRAY:
+    if len(grid) != 2 or any(side < 1 or side % AB_STRIDE for side in grid):
+        raise MapFileError(f"a small lightness has two even sides, not {list(grid)}")
+    if math.prod(grid) > LARGEST_GRID or not 0 <= bins <= MOST_BINS:
         raise MapFileError(f"no colour map is as large as {list(grid)} with {bins} bins")
 
 

@@ -128,7 +128,7 @@ def gray(
 
 
 @app.command
-def render(source: Path, map_: Path, /, *, output: Output = None, overwrite: bool = False) -> int:
+def render(source: Path, chroma_map: Path, /, *, output: Output = None, overwrite: bool = False) -> int:
     """Colorize a picture again from the map that `image --map` wrote: no model is needed.
 
     Example: colorize render scan.tif scan-colour.chroma -o again.tif
@@ -137,21 +137,22 @@ def render(source: Path, map_: Path, /, *, output: Output = None, overwrite: boo
     ----------
     source
         The picture file that the map was made of.
-    map_
+    chroma_map
         Colour map; of a file of several pages, the map of one.
     output
-        Default: NAME-colour.SUFFIX beside the source, PNG for JPEG.
+        A file, or a folder. Default: NAME-colour.SUFFIX beside the source, PNG for JPEG; NAME-colour-pNNN.SUFFIX of a
+        file of several pages.
     overwrite
         Replace a result that exists.
     """
     from training.pictures import MapOfFile, render_file
     from training.result_names import page_file, targets
 
-    chroma = MapOfFile.load(map_, source)
+    of_file = MapOfFile.load(chroma_map, source)
     (target,) = targets([source], output, "colour")
-    if output is None or output.is_dir():
-        target = page_file(target, chroma.page, len(chroma.pages))
-    return _each([source], [target], lambda _, result: render_file(chroma, result, overwrite=overwrite))
+    if target != output:
+        target = page_file(target, of_file.page, len(of_file.pages))
+    return _each([source], [target], lambda _, result: render_file(of_file, result, overwrite=overwrite))
 
 
 @app.command
@@ -275,7 +276,7 @@ def audit(
     from rich.progress import Progress
 
     from training.audit import audit as look_through
-    from training.audit import print_audit, write_report
+    from training.audit_report import print_audit, write_report
 
     with Progress(console=stderr, transient=True) as progress:
         task = progress.add_task("pictures", total=None)

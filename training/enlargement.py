@@ -18,7 +18,7 @@ References
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import reduce
+from functools import lru_cache, reduce
 
 import numpy as np
 
@@ -74,8 +74,9 @@ def grids(ab: np.ndarray, lightness: np.ndarray, *, wraps: bool = False) -> Grid
     return Grids(ab, slope, mean, _around(light, np.minimum, wraps), _around(light, np.maximum, wraps), wraps)
 
 
+@lru_cache(maxsize=8)  # a picture on the screen is rendered tile by tile
 def grids_of_map(chroma: ChromaMap) -> Grids:
-    """The grids of a colour map."""
+    """The grids of a colour map; nobody may write into them."""
     return grids(chroma.ab.astype(np.float32) * np.float32(AB_STEP), chroma.lightness, wraps=chroma.wraps)
 
 

@@ -74,9 +74,7 @@ def _to_16_bit(rgb: np.ndarray) -> np.ndarray:
 
 def plane_kind(page: Page, plane: np.ndarray, *, inverted: bool = False) -> PlaneKind:
     """The kind of a page whose gray is `plane`; `inverted` changes dark and light against what the file says."""
-    # the gray of an RGB scan is full 16 bit, however dark it is
-    bits_stored = page.bits_stored if page.pixels.ndim == 2 else 16
-    return PlaneKind(plane.dtype.newbyteorder("=").name, bits_stored, page.negative != inverted, page.curve)
+    return PlaneKind(plane.dtype.newbyteorder("=").name, page.bits_stored, page.negative != inverted, page.curve)
 
 
 @dataclass(frozen=True, slots=True)

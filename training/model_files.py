@@ -51,7 +51,7 @@ def check_shipped(path: Path, sha256: str) -> None:
     ModelFileError
         If its SHA-256 is not that of ``SHA256SUMS`` beside it.
     """
-    if path.parent != SHIPPED_FOLDER:
+    if path.resolve().parent != SHIPPED_FOLDER.resolve():
         return
     lines = (SHIPPED_FOLDER / "SHA256SUMS").read_text().splitlines()
     if f"{sha256}  {path.name}" not in lines:

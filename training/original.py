@@ -15,7 +15,7 @@ from training.gray_page import plane_kind
 from training.hashes import sha256_pixels
 from training.image_writing import OutputPage, check_target, write_pages
 from training.images import iter_pages, page_count
-from training.provenance import find_record
+from training.records import find_record
 from training.stored_numbers import StoredNumbers
 from training.window import Window
 
@@ -88,9 +88,7 @@ def _original_page(page: Page, source: Path, index: int, notes: list[str]) -> Ou
         notes.append("its source was in colour: what is written is the gray that was made of it")
     numbers, unsure = original_numbers(gray_of(page, source), record.window, record.stored)
     if unsure:
-        notes.append(
-            f"{unsure} of {numbers.size} pixels had numbers that the window made equal: one of them is written"
-        )
+        notes.append(f"{unsure} of {numbers.size} pixels may have had other numbers: the window makes some equal")
     return OutputPage.like(page, numbers, min_is_white=record.stored.min_is_white)
 
 
@@ -114,7 +112,7 @@ def original_numbers(gray_code: np.ndarray, window: Window, stored: StoredNumber
     Returns
     -------
     numbers : ndarray of the stored dtype, shape (Y, X)
-        Where several numbers became one gray, the middle one.
+        Where several numbers become one gray, the middle one; of floats and of very many integers a near one.
     unsure : int
         How many pixels that concerns.
     """

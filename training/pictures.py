@@ -15,7 +15,8 @@ from training.gray_page import Channel, GrayPages, SomePlanes, plane_kind
 from training.hashes import sha256_file, sha256_pixels
 from training.hints import Hint, hints_of_plane
 from training.image_writing import OutputPage, check_target, is_reversible, write_pages
-from training.provenance import checked_channel, checked_page, provenance_record, xmp_packet
+from training.provenance import provenance_record, xmp_packet
+from training.records import checked_channel, checked_page
 from training.result_names import map_files
 from training.stored_numbers import StoredNumbers
 from training.window import PlaneKind, Window
@@ -131,7 +132,7 @@ def colorize_file(
             chroma = _predict(colorizer, road, index, plan.window, options)
             if maps:
                 chroma_maps.append(chroma)
-            yield road.page(index, chroma, MapOfFile(target, chroma, index, pages).render())
+            yield road.page(index, chroma, _rendered(chroma, pages, index))
 
     write_pages(target, results(), None, overwrite, expected_bytes=sum(plan.result_bytes for plan in plans))
     for chroma, file in zip(chroma_maps, files):
@@ -150,6 +151,10 @@ def _predict(colorizer: "Colorizer", road: "_Road", index: int, window: Window, 
         bits=options.bits or window.result_bits(plane.dtype),
         source_sha256=road.digest,
     )
+
+
+def _rendered(chroma: ChromaMap, pages: GrayPages, index: int) -> np.ndarray:
+    return chroma.render(pages[index].plane, bits=chroma.record.get("bits"), threads=usable_cores())
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,9 +206,8 @@ class MapOfFile:
         PlaneError
             If the page is not the one that the map was made of.
         """
-        plane, bits = self.pages[self.page].plane, self.chroma.record.get("bits")
         try:
-            return self.chroma.render(plane, bits=bits, threads=usable_cores())
+            return _rendered(self.chroma, self.pages, self.page)
         except PlaneError as error:
             raise PlaneError(f"{self.pages.path} is not the picture of {self.file}: {error}") from error
 

@@ -43,12 +43,16 @@ def check_plane(plane: ArrayLike) -> tuple[int, int]:
     return int(height), int(width)
 
 
-def row_bands(plane: ArrayLike, start: int = 0, stop: int | None = None) -> list[tuple[int, int]]:
+def row_bands(
+    plane: ArrayLike, start: int = 0, stop: int | None = None, columns: int | None = None
+) -> list[tuple[int, int]]:
     """First and one past the last row of bands that cover the rows start..stop of a plane.
 
-    A band has about two million pixels; it ends where a chunk ends, so that each chunk is read once.
+    A band of so many columns (all, by default) has about two million pixels; it ends where a chunk ends, so that each
+    chunk is read once.
     """
     height, width = plane.shape
+    width = width if columns is None else columns
     stop = height if stop is None else stop
     chunk = _chunk_rows(plane)
     step = max(chunk, BAND_PIXELS // max(1, width) // chunk * chunk)

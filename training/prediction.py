@@ -28,6 +28,7 @@ from training.window import Window, choose_window
 Device = Literal["auto", "cpu", "cuda"]
 VARIANT_DRAWS = 4  # colours that a seed decides
 FINEST_ALBUM = 4  # times the working size, at most: each picture of a page is seen at about the working size
+FINEST_SIDE = 1024  # pixels of the short side of a small lightness, at most
 WRAP_MARGIN = 192  # pixels of the small lightness: with 64 a seam of two codes was left, with 192 a tenth of one
 BLANK_RANGE = 8  # of the small lightness, 0..255: nothing is to be seen in less
 
@@ -172,7 +173,8 @@ class Colorizer:
         record: dict[str, object] = {"nan_pixels": RowBands(levels[0]).count_nan()}
         if pictures:
             coarse = lightness.shape
-            size *= int(np.clip(round(size / np.median([min(box.sides) for box in pictures])), 2, FINEST_ALBUM))
+            magnified = round(size / np.median([min(box.sides) for box in pictures]))
+            size = min(size * int(np.clip(magnified, 2, FINEST_ALBUM)), max(size, FINEST_SIDE))
             read = _level_to_read(shapes, size)
             lightness = small_lightness(levels[read], window, size)
             pictures = [box.on_grid(coarse, lightness.shape) for box in pictures]
@@ -210,9 +212,7 @@ class Colorizer:
             [lightness[None] / np.float32(127.5) - 1, channels / [[[1]], [[AB_SCALE]], [[AB_SCALE]]]]
         ).astype(np.float32)
         straight, mirrored = self._pass(inputs, wraps), self._pass(inputs[:, :, ::-1], wraps)
-        return GridColour(
-            *((one + other[..., ::-1]) / 2 for one, other in zip(straight, mirrored, strict=True)),
-        )
+        return GridColour(*((one + other[..., ::-1]) / 2 for one, other in zip(straight, mirrored, strict=True)))
 
     def _pass(self, inputs: np.ndarray, wraps: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """One pass of the network: a*, b*, their expected error, and the probabilities of the bins."""

@@ -80,7 +80,7 @@ def render(
         raise SettingsError(f"a result has 8 or 16 bits, not {bits}")
     rgb = np.empty((bottom - top, columns[1] - columns[0], 3), f"uint{bits}")
     render_rows = _row_renderer(chroma, plane, columns, bits)
-    bands = row_bands(plane, top, bottom)
+    bands = row_bands(plane, top, bottom, columns[1] - columns[0])
     with ThreadPoolExecutor(threads) as pool:
         # list: errors are raised here
         list(pool.map(render_rows, bands, [rgb[start - top : stop - top] for start, stop in bands]))

@@ -7,7 +7,7 @@ from training.errors import SettingsError
 from training.image_writing import WRITTEN_SUFFIXES
 
 MAP_SUFFIX = ".chroma"
-LOSSLESS_SUFFIXES = {".tif": ".tif", ".tiff": ".tiff", ".png": ".png"}
+LOSSLESS_SUFFIXES = (".tif", ".tiff", ".png")
 
 
 def targets(sources: Sequence[Path], out: Path | None, ending: str, *, maps: bool = False) -> list[Path]:
@@ -43,13 +43,17 @@ def targets(sources: Sequence[Path], out: Path | None, ending: str, *, maps: boo
 
 
 def _results(sources: Sequence[Path], out: Path | None, ending: str) -> list[Path]:
-    names_a_file = out is not None and out.suffix.lower() in WRITTEN_SUFFIXES and not out.is_dir()
-    if out is not None and len(sources) == 1 and (names_a_file or (out.suffix and not out.is_dir())):
-        return [out]
-    if names_a_file or (out is not None and out.exists() and not out.is_dir()):
-        raise SettingsError(f"{out} is a file: for several pictures -o names a folder")
-    names = [f"{source.stem}-{ending}{LOSSLESS_SUFFIXES.get(source.suffix.lower(), '.png')}" for source in sources]
-    return [(out or source.parent) / name for source, name in zip(sources, names)]
+    if out is not None and not out.is_dir():
+        if len(sources) == 1 and out.suffix:
+            return [out]
+        if out.exists() or out.suffix.lower() in WRITTEN_SUFFIXES:
+            raise SettingsError(f"{out} is a file: for several pictures -o names a folder")
+    return [(out or source.parent) / f"{source.stem}-{ending}{_lossless_suffix(source)}" for source in sources]
+
+
+def _lossless_suffix(source: Path) -> str:
+    suffix = source.suffix.lower()
+    return suffix if suffix in LOSSLESS_SUFFIXES else ".png"
 
 
 def map_files(result: Path, pages: int) -> list[Path]:

@@ -11,6 +11,7 @@ from training.color import srgb_to_lab
 # photographs 4 % lie below, foggy and single-hued ones.
 COLOR_SPREAD = 2.2
 GRAY_CHROMA = 1.5
+LEAST_PIXELS = 16
 _SIDE = 32  # pixels of the short side that is looked at: grain and JPEG noise average out
 _LIGHTNESS_STEPS = 10
 
@@ -33,17 +34,22 @@ def tint(rgb: np.ndarray) -> Literal["gray", "tinted", "color"]:
         "gray" where the mean chroma is below 1.5, "color" where the spread exceeds 2.2 (both in units of a*, b*),
         else "tinted".
     """
-    lab = srgb_to_lab(_reduced(rgb) / np.float32(np.iinfo(rgb.dtype).max)).reshape(-1, 3)
-    lab = lab[(lab[:, 0] > 5) & (lab[:, 0] < 98)]  # near black and white there is no room for chroma
-    if len(lab) < 16 or np.hypot(lab[:, 1], lab[:, 2]).mean() < GRAY_CHROMA:
+    lab = _looked_at(rgb)
+    if len(lab) < LEAST_PIXELS or np.hypot(lab[:, 1], lab[:, 2]).mean() < GRAY_CHROMA:
         return "gray"
     return "color" if _spread(lab) > COLOR_SPREAD else "tinted"
 
 
 def color_spread(rgb: np.ndarray) -> float:
-    """The spread of `tint`, in units of a*, b*: how much colour there is besides what follows from lightness."""
+    """The spread that `tint` looks at, in units of a*, b*: colour besides what follows from lightness, or 0."""
+    lab = _looked_at(rgb)
+    return _spread(lab) if len(lab) >= LEAST_PIXELS else 0.0
+
+
+def _looked_at(rgb: np.ndarray) -> np.ndarray:
+    """CIE Lab of the reduced pixels (N, 3), but for those near black and white, where there is no room for chroma."""
     lab = srgb_to_lab(_reduced(rgb) / np.float32(np.iinfo(rgb.dtype).max)).reshape(-1, 3)
-    return _spread(lab)
+    return lab[(lab[:, 0] > 5) & (lab[:, 0] < 98)]
 
 
 def _spread(lab: np.ndarray) -> float:

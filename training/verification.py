@@ -1,7 +1,7 @@
 """Verify: prove from the files that a result is what it says it is."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from training.images import iter_pages
 from training.model_files import available_models
 from training.original import gray_of, rgb_of
 from training.pictures import MapOfFile, Options, plan_pages
-from training.provenance import Record, find_record
+from training.records import Record, find_record
 from training.window import Window
 
 
@@ -75,13 +75,14 @@ class PageProof:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
-        values = asdict(replace(self, record=None, map_file=None)) | {"ok": self.ok}
-        del values["map_file"]
-        return values | {
+        plain = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("window", "map_file", "record")}
+        return plain | {
+            "window": self.window.to_dict(),
             "map": str(self.map_file) if self.map_file else None,
             "model": self.record and self.record.model,
             "model_sha256": self.record and self.record.model_sha256,
             "record": self.record and dict(self.record.values),
+            "ok": self.ok,
         }
 
 

@@ -21,22 +21,7 @@ MOST_UNSURE = 25.0  # units of a*, b* that are shown as white
 
 
 def write_report(verification: Verification, path: Path) -> None:
-    """Write the report of a verification, in place of an earlier one.
-
-    Parameters
-    ----------
-    verification : Verification
-        Of a result and its source.
-    path : Path
-        An HTML file, complete in itself.
-
-    Raises
-    ------
-    SettingsError
-        If it names no HTML file.
-    OutputError
-        If it cannot be written.
-    """
+    """Write the report of a verification; see `training.html.write_html`."""
     pages = [
         {"proof": proof, "sentences": sentences(proof), "pictures": _pictures(verification, proof)}
         for proof in verification.pages

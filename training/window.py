@@ -3,7 +3,7 @@
 import itertools
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
-from functools import reduce
+from functools import lru_cache, reduce
 from typing import Self
 
 import numpy as np
@@ -67,15 +67,13 @@ class Window:
         Returns
         -------
         ndarray of uint8 or uint16, same shape
-            round(v * 255) or round(v * 65535); `plane` itself, not a copy, where these are its numbers.
+            round(v * 255) or round(v * 65535); `plane` itself, not a copy, where these are its numbers in native order.
         """
         plane = np.asarray(plane)
         if plane.dtype.newbyteorder("=") in (np.uint8, np.uint16):
-            raw = np.arange(np.iinfo(plane.dtype).max + 1)
-            codes = self._codes(raw, bits)
+            codes = _code_table(self, plane.dtype.itemsize * 8, bits)
             # an ordinary scan is gray already, and looking each pixel up costs as much as half a render
-            same = codes.dtype == plane.dtype and np.array_equal(codes, raw)
-            return plane if same else codes[plane]
+            return plane.astype(f"uint{bits}", copy=False) if codes is None else codes[plane]
         return self._codes(plane, bits)
 
     def _codes(self, raw: np.ndarray, bits: int) -> np.ndarray:
@@ -104,6 +102,14 @@ class Window:
             tuple(map(float, curve)) if curve else None,
             values.get("note", ""),
         )
+
+
+@lru_cache(maxsize=16)  # a plane is windowed band by band, a picture on the screen tile by tile
+def _code_table(window: Window, stored_bits: int, bits: int) -> np.ndarray | None:
+    """Codes of all stored values of 8 or 16 bits; None where each is its own code."""
+    raw = np.arange(2**stored_bits)
+    codes = window._codes(raw, bits)
+    return None if stored_bits == bits and np.array_equal(codes, raw) else codes
 
 
 @dataclass(frozen=True, slots=True)

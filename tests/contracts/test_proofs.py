@@ -110,6 +110,9 @@ def test_pages_and_depths_and_negatives_are_proved(colorize):
     code, proof = verified(colorize, "scan-colour.tif", "scan.tif", "--map", maps[1])
     assert (code, [page["map_different"] for page in proof["pages"]]) == (DONE, [None, 0, None])
     assert colorize("render", "scan.tif", maps[1])[:2] == (DONE, ["scan-colour-p001.tif"])
+    assert colorize("render", "scan.tif", maps[2], "-o", "new folder")[1] == [
+        str(Path("new folder/scan-colour-p002.tif"))
+    ]
     assert verified(colorize, "scan-colour-p001.tif", "scan.tif", "--map", maps[1])[0] == DONE
     code, _, said = colorize("verify", "scan-colour-p001.tif", "scan.tif", "--map", maps[0])
     assert (code, "is the map of another page" in said) == (WRONG_USE, True)
@@ -181,7 +184,7 @@ def damaged_records(record: dict) -> list:
 def test_damaged_records_are_refused_with_a_sentence(colorize, camera, monkeypatch):
     colorize("image", "camera.png")
     for damaged in damaged_records(read_record(Path("camera-colour.png"))):
-        monkeypatch.setattr("training.provenance.read_record", lambda *_, damaged=damaged: damaged)
+        monkeypatch.setattr("training.records.read_record", lambda *_, damaged=damaged: damaged)
         for words in (("verify", "camera-colour.png", "camera.png"), ("gray", "camera-colour.png", "--original")):
             code, _, said = colorize(*words)
             assert (code, "camera-colour.png: the record that it carries is damaged" in said) == (WRONG_USE, True)

@@ -15,7 +15,7 @@ from training.chroma_map import ChromaMap
 from training.color import lightness_of_gray
 from training.enlargement import enlarge, grids_of_map
 from training.hashes import sha256_pixels
-from training.reversible import reversible_rgb
+from training.reversible import code_edges, reversible_rgb
 from training.window import Window
 
 DEPTHS = {8: np.uint8, 16: np.uint16}
@@ -87,3 +87,13 @@ def test_no_memory_layout_compiles_the_kernel_again():
     for layout in (plane, plane[3:20, 5:31], read_only, np.asfortranarray(plane)):
         replace(chroma, shape=layout.shape).render(layout)
     assert len(kernels._render.signatures) == before
+
+
+@pytest.mark.parametrize("bits", DEPTHS)
+def test_a_bin_of_linear_light_holds_one_edge_at_most(bits):
+    """Rounding is one comparison: right at every edge, just below it, and at both ends."""
+    table, edges = kernels.tables(bits), code_edges(bits)
+    linear = np.concatenate([edges, np.nextafter(edges, np.float32(0)), np.float32([-1, 0, 1, 2])])
+    bins = (np.sqrt(linear.clip(0, 1)) * np.float32(len(table.first_code) - 1)).astype(np.int32)
+    codes = table.first_code[bins] + (linear >= table.next_edge[bins])
+    np.testing.assert_array_equal(codes, np.searchsorted(edges, linear, side="right"))

@@ -1,5 +1,6 @@
 import shutil
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -316,3 +317,16 @@ def test_the_window_of_levels_does_not_clip_single_bright_pixels_of_the_finest(c
     chroma = colorizer.predict([plane, coarse])
     assert chroma.record["level_read"] == 1
     assert (gray(chroma.render(plane)) == plane).all()
+
+
+def test_the_map_of_a_page_stays_readable_whatever_the_working_size(colorizer, plane):
+    page = np.full((600, 2600), 230, np.uint8)
+    for left in (100, 700, 1300, 1900):
+        page[100:500, left : left + 400] = np.resize(plane, (400, 400))
+    for size in (64, 640):
+        info = replace(colorizer.info, working_size=size)
+        large = Colorizer(colorizer.network, info, colorizer.sha256, colorizer.device)
+        chroma = large.predict(page, distribution=True)
+        assert len(chroma.record["pictures"]) == 4
+        assert min(chroma.lightness.shape) <= 1024
+        assert ChromaMap.from_bytes(chroma.to_bytes()).to_bytes() == chroma.to_bytes()

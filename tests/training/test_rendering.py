@@ -83,6 +83,19 @@ def test_a_zarr_array_gives_what_a_numpy_array_gives(chunks, y, x):
     np.testing.assert_array_equal(chroma.render(stored, Region(y, x)), chroma.render(plane)[y, x])
 
 
+def test_a_tile_of_a_wide_plane_is_read_at_once():
+    class Witness:
+        shape, dtype, reads = (10**5, 10**6), np.dtype(np.uint16), 0
+
+        def __getitem__(self, key):
+            self.reads += 1
+            return np.zeros([part.stop - part.start for part in key], np.uint16)
+
+    plane = Witness()
+    a_map(plane.shape, Window(0, 4095)).render(plane, Region(slice(500, 1012), slice(90_000, 90_512)))
+    assert plane.reads == 1
+
+
 def test_only_the_region_is_read():
     class Witness:
         shape, dtype, keys = (10**5, 10**5), np.dtype(np.uint8), []
