@@ -6,17 +6,17 @@ look, and to leave the picture out.
 
 import hashlib
 import io
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from PIL import Image
 
 from training.album import find_pictures
 from training.color import gray, lightness8
-from training.picture_sources import decode_rgb, iter_picture_files, nearly_gray, why_unusable
+from training.picture_sources import decode_rgb, iter_picture_files, iter_pictures, nearly_gray, why_unusable
 from training.small_lightness import area_means, small_shape
 from training.tint import color_spread
 
@@ -31,9 +31,22 @@ LEAST_LOST = 0.015  # of the gray's deviation, when halved and doubled again: an
 BLURRED_LINES = 4
 NEAR_DUPLICATE = 0.985  # correlation of thumbnails
 THUMBNAIL = 16
+COMPARED_AT_ONCE = 512
 PREVIEW = 120  # pixels, for the contact sheet
 
-REASONS = {
+Reason = Literal[
+    "unusable",
+    "gray",
+    "single hue",
+    "duplicate",
+    "near-duplicate",
+    "leak",
+    "enlarged",
+    "compressed",
+    "frame",
+    "collage",
+]
+REASONS: dict[Reason, str] = {
     "unusable": "cannot be read, or too small",
     "gray": "gray or nearly so: it would teach gray",
     "single hue": "sepia, cyanotype or another single hue: it would teach that hue",
@@ -52,7 +65,7 @@ class Examined:
     """What is kept of a picture: why it should be looked at, and what it is compared by."""
 
     name: str
-    reasons: list[str]
+    reasons: list[Reason]
     digest: str
     thumbnail: np.ndarray | None = None
     preview: bytes = b""
@@ -74,7 +87,7 @@ class Audit:
     """
 
     pictures: int
-    findings: dict[str, dict[str, str]]
+    findings: dict[Reason, dict[str, str]]
     previews: dict[str, bytes] = field(repr=False)
 
     def to_dict(self) -> dict[str, Any]:
@@ -86,13 +99,15 @@ class Audit:
         }
 
 
-def audit(data: Path, against: Path | None = None, report: Callable[[int], None] = lambda done: None) -> Audit:
+def audit(
+    data: Sequence[Path], against: Path | None = None, report: Callable[[int], None] = lambda done: None
+) -> Audit:
     """Look through the pictures of a training set.
 
     Parameters
     ----------
-    data : Path
-        Folder or tar of colour pictures.
+    data : sequence of Path
+        Folders, tars or zarr hierarchies of colour pictures.
     against : Path, optional
         Pictures that must not be in it, such as those that a model is measured on.
     report : callable
@@ -103,12 +118,12 @@ def audit(data: Path, against: Path | None = None, report: Callable[[int], None]
     InputFileError
         If one of them is missing or damaged.
     """
-    held_out = [examine(name, encoded) for name, encoded in iter_picture_files(against)] if against else []
+    held_out = [examine(file.name, file.read()) for file in iter_picture_files(against)] if against else []
     examined = []
-    for name, encoded in iter_picture_files(data):
-        examined.append(examine(name, encoded))
+    for file in iter_pictures(data):
+        examined.append(examine(file.name, file.read()))
         report(len(examined))
-    findings: dict[str, dict[str, str]] = {reason: {} for reason in REASONS}
+    findings: dict[Reason, dict[str, str]] = {reason: {} for reason in REASONS}
     for picture in examined:
         for reason in picture.reasons:
             findings[reason][picture.name] = picture.note
@@ -133,7 +148,7 @@ def examine(name: str, encoded: bytes) -> Examined:
         return Examined(name, ["gray"], digest, preview=preview)
     rgb = np.asarray(image)
     luma = gray(rgb)
-    rules = {
+    rules: dict[Reason, bool] = {
         "single hue": color_spread(rgb) < SINGLE_HUE_SPREAD,
         "enlarged": _lost_by_halving(luma) < LEAST_LOST,
         "compressed": _quantization(encoded) > COARSE_QUANTIZATION,
@@ -204,10 +219,14 @@ def _alike(pictures: list[Examined], others: list[Examined] | None) -> dict[str,
     if not ours or not theirs:
         return {}
     known, found = _normalised(theirs), {}
-    for index, (picture, row) in enumerate(zip(ours, _normalised(ours))):
-        candidates = known[:index] if others is None else known
-        if len(candidates) and (alike := candidates @ row).max() > NEAR_DUPLICATE:
-            found[picture.name] = f"as {theirs[int(alike.argmax())].name}"
+    rows = known if others is None else _normalised(ours)
+    for start in range(0, len(rows), COMPARED_AT_ONCE):
+        alike = rows[start : start + COMPARED_AT_ONCE] @ known.T
+        if others is None:
+            alike = np.tril(alike, start - 1)  # with earlier ones only
+        best = alike.argmax(axis=1)
+        for index in np.nonzero(alike[np.arange(len(best)), best] > NEAR_DUPLICATE)[0]:
+            found[ours[start + index].name] = f"as {theirs[best[index]].name}"
     return found
 
 

@@ -280,7 +280,7 @@ def audit(
 
     with Progress(console=stderr, transient=True) as progress:
         task = progress.add_task("pictures", total=None)
-        found = look_through(data, against, lambda done: progress.update(task, completed=done))
+        found = look_through([data], against, lambda done: progress.update(task, completed=done))
     if output:
         write_report(found, output)
     if json_:

@@ -1,79 +1,141 @@
-"""Training data: colour pictures from folders and tar shards, made into samples that depend on their number alone.
-
-Sample ``n`` of a run is always the same crop of the same picture with the same hints, whoever makes it and whenever:
-a run that was interrupted goes on exactly where it was.
-"""
+"""Training data: the colour pictures of a run, looked through once, then held in memory as far as they may be."""
 
 import hashlib
-from collections.abc import Sequence
+import io
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
-import numpy as np
-import torch
 from PIL import Image
-from torch import Tensor
-from torch.utils.data import Dataset
 
-from training.color import srgb_to_lab
-from training.errors import TrainingError
-from training.network import AB_SCALE
-from training.picture_sources import decode_rgb, iter_picture_files, nearly_gray, why_unusable
+from training.console import usable_cores
+from training.errors import InputFileError, TrainingError
+from training.picture_sources import (
+    DECODING_ERRORS,
+    PictureReference,
+    decode_rgb,
+    iter_pictures,
+    nearly_gray,
+    why_unreadable,
+    why_unusable,
+)
 
 MINIMUM_PICTURES = 8
-SMALLEST_CROP = 0.65  # of the short side
-SOFTENED_SHARE = 0.4  # of the samples
-MOST_SOFTENED = 2.5  # times smaller than the sample
-MOST_HINTS = 40
+CACHE_BYTES = 4_000_000_000  # of encoded pictures: two hundred thousand with a short side of 256 pixels
+REDUCED_QUALITY = 95  # of the JPEG that a reduced picture becomes, 4:4:4
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 
-class Sample(NamedTuple):
-    """One training sample, or a batch of them with a leading axis N.
+class StoredPictures(Sequence[bytes]):
+    """Encoded pictures: the first ones in memory, the others read from their places each time.
 
-    Attributes
+    Either way the bytes are the same. A copy in another process has nothing in memory, so that memory does not grow
+    with the number of processes; those that are forked share it.
+
+    Parameters
     ----------
-    inputs : Tensor of float32, shape (4, Y, X)
-        What `UNetGenerator` takes.
-    ab : Tensor of float32, shape (2, Y / 2, X / 2)
-        True a* and b*, divided by 110.
+    side : int, optional
+        Pixels to which larger short sides are reduced, see `reduced`.
+    cache_bytes : int
+        How much is held in memory.
     """
 
-    inputs: Tensor
-    ab: Tensor
+    def __init__(self, side: int | None, cache_bytes: int) -> None:
+        self.side = side
+        self.cache_bytes = cache_bytes
+        self.digests: list[bytes] = []  # SHA-256 of the pictures as they lie in their sources
+        self._references: list[PictureReference] = []
+        # one block, not many objects: a forked process copies the memory of each object that it looks at
+        self._cache = bytearray()
+        self._ends = [0]
+
+    def append(self, reference: PictureReference, digest: bytes, encoded: bytes) -> None:
+        """Add a picture: where it lies, the SHA-256 of it, and what `reduced` made of it."""
+        all_held = len(self._ends) > len(self._references)
+        self._references.append(reference)
+        self.digests.append(digest)
+        if all_held and len(self._cache) + len(encoded) <= self.cache_bytes:
+            self._cache += encoded
+            self._ends.append(len(self._cache))
+
+    def __len__(self) -> int:
+        return len(self._references)
+
+    def __getitem__(self, index: int) -> bytes:  # type: ignore[override]
+        index = range(len(self))[index]
+        if index + 1 < len(self._ends):
+            return bytes(self._cache[self._ends[index] : self._ends[index + 1]])
+        reference = self._references[index]
+        original = reference.read()
+        if hashlib.sha256(original).digest() != self.digests[index]:
+            raise InputFileError(f"{reference.name} is another picture than at the start: put the first one back")
+        return reduced(original, self.side)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_cache": bytearray(), "_ends": [0]}
 
 
 @dataclass(frozen=True)
 class Pictures:
-    """Encoded colour pictures in memory, and the names of those that were left out with the reason."""
+    """Encoded colour pictures, and the names of those that were left out with the reason."""
 
     names: list[str]
-    encoded: list[bytes]
+    encoded: Sequence[bytes]
     left_out: dict[str, str]
 
     @cached_property
     def sha256(self) -> str:
-        """Hash of all pictures in their order, wherever they lie."""
-        return hashlib.sha256(b"".join(hashlib.sha256(data).digest() for data in self.encoded)).hexdigest()
+        """Hash of all pictures in their order, wherever they lie and however large they are held."""
+        if isinstance(self.encoded, StoredPictures):
+            digests = self.encoded.digests
+        else:
+            digests = [hashlib.sha256(data).digest() for data in self.encoded]
+        return hashlib.sha256(b"".join(digests)).hexdigest()
 
 
-def load_pictures(sources: Sequence[Path]) -> Pictures:
-    """Read the pictures of folders and tars into memory, still encoded; leave out what would spoil a model.
+def load_pictures(
+    sources: Sequence[Path],
+    *,
+    left_out: Mapping[str, str] | None = None,
+    side: int | None = None,
+    cache_bytes: int = CACHE_BYTES,
+) -> Pictures:
+    """Look through the pictures of a run; leave out what would spoil a model.
+
+    Parameters
+    ----------
+    sources : sequence of Path
+        Folders, tars, zarr hierarchies and files, see `iter_pictures`.
+    left_out : mapping of str to str, optional
+        Names of pictures to leave out besides, with the reasons.
+    side : int, optional
+        Pixels to which larger short sides are reduced, so that each sample need not decode a whole photograph.
+    cache_bytes : int
+        Bytes of encoded pictures, reduced ones, that are held in memory. Those beyond are read again for each sample.
 
     Raises
     ------
+    InputFileError
+        If a source is missing or damaged.
     TrainingError
         If fewer than eight pictures are left.
     """
-    pictures = Pictures([], [], {})
-    for source in sources:
-        for name, encoded in iter_picture_files(source):
-            if reason := why_unusable(encoded, nearly_gray):
-                pictures.left_out[name] = reason
-            else:
-                pictures.names.append(name)
-                pictures.encoded.append(encoded)
+    stored = StoredPictures(side, cache_bytes)
+    pictures = Pictures([], stored, {})
+    unwanted = left_out or {}
+    references = iter_pictures(sources)
+    for reference, looked in _map_in_threads(partial(_look_at, side=side, unwanted=unwanted), references):
+        if looked.reason:
+            pictures.left_out[reference.name] = looked.reason
+        else:
+            pictures.names.append(reference.name)
+            stored.append(reference, looked.digest, looked.encoded)
     if len(pictures.names) < MINIMUM_PICTURES:
         raise TrainingError(
             f"only {len(pictures.names)} usable colour pictures in {', '.join(map(str, sources))} "
@@ -82,86 +144,55 @@ def load_pictures(sources: Sequence[Path]) -> Pictures:
     return pictures
 
 
-class TrainingSamples(Dataset):
-    """Samples of a run by their number.
+class _Looked(NamedTuple):
+    reason: str | None
+    digest: bytes = b""
+    encoded: bytes = b""
 
-    Parameters
-    ----------
-    encoded : sequence of bytes
-        Encoded pictures.
-    size : int
-        Side of the samples in pixels.
-    seed : int
-        Seed of the run.
-    hint_share : float
-        Part of the samples that get hints, in [0, 1].
+
+def _look_at(reference: PictureReference, side: int | None, unwanted: Mapping[str, str]) -> _Looked:
+    """Read a picture once, and say why it is left out, if it is."""
+    if reason := unwanted.get(reference.name):
+        return _Looked(reason)
+    try:
+        original = reference.read()
+        encoded = reduced(original, side)
+    except InputFileError as error:
+        return _Looked(f"{error}")
+    except DECODING_ERRORS as error:
+        return _Looked(why_unreadable(error))
+    return _Looked(why_unusable(encoded, nearly_gray), hashlib.sha256(original).digest(), encoded)
+
+
+def reduced(original: bytes, side: int | None) -> bytes:
+    """A picture as samples are made of it: one whose short side is longer than `side` becomes a JPEG of that side.
+
+    Its pixels are area means; those of a JPEG from 1/2, 1/4 or 1/8 of its size if that is twice the side still.
     """
-
-    def __init__(self, encoded: Sequence[bytes], size: int, seed: int, hint_share: float) -> None:
-        self.encoded = encoded
-        self.size = size
-        self.seed = seed
-        self.hint_share = hint_share
-
-    def __getitem__(self, number: int) -> Sample:
-        epoch, place = divmod(number, len(self.encoded))
-        order = np.random.default_rng((self.seed, epoch)).permutation(len(self.encoded))
-        rng = np.random.default_rng((self.seed, epoch, place, self.size))
-        return self._sample(decode_rgb(self.encoded[order[place]]), rng)
-
-    def _sample(self, image: Image.Image, rng: np.random.Generator) -> Sample:
-        lab = srgb_to_lab(np.asarray(random_crop(image, self.size, rng)) / 255)
-        light = softened(lab[..., 0], rng) if rng.random() < SOFTENED_SHARE else lab[..., 0]
-        hints = np.zeros((3, self.size, self.size), np.float32)
-        if rng.random() < self.hint_share:
-            hints = simulated_hints(lab[..., 1:] / AB_SCALE, rng)
-        # the network sees lightness as it is stored in a map, in 8 bits
-        lightness = np.rint(light[None] * 2.55) / np.float32(127.5) - 1
-        halves = lab[..., 1:].reshape(self.size // 2, 2, self.size // 2, 2, 2).mean(axis=(1, 3))
-        ab = halves.transpose(2, 0, 1) / np.float32(AB_SCALE)
-        inputs = np.concatenate([lightness, hints]).astype(np.float32)
-        return Sample(torch.from_numpy(inputs), torch.from_numpy(np.ascontiguousarray(ab)))
+    if side is None:
+        return original
+    with Image.open(io.BytesIO(original)) as header:
+        short, long = sorted(header.size)
+    if short <= side:
+        return original
+    image = decode_rgb(original, least_side=2 * side)  # means of means a little over one pixel wide would blur
+    size = (side, round(long * side / short))
+    if image.width > image.height:
+        size = size[::-1]
+    buffer = io.BytesIO()
+    image.resize(size, Image.Resampling.BOX).save(buffer, "JPEG", quality=REDUCED_QUALITY, subsampling="4:4:4")
+    return buffer.getvalue()
 
 
-def random_crop(image: Image.Image, size: int, rng: np.random.Generator) -> Image.Image:
-    """A square crop of random scale and place, mirrored half of the time."""
-    short = min(image.size)
-    side = short * np.exp(rng.uniform(np.log(SMALLEST_CROP), 0))
-    left, top = rng.uniform(0, image.width - side), rng.uniform(0, image.height - side)
-    # as the small lightness of a plane comes about: linear interpolation where it is finer than the picture
-    resampling = Image.Resampling.BOX if side >= size else Image.Resampling.BILINEAR
-    crop = image.resize((size, size), resampling, box=(left, top, left + side, top + side))
-    return crop.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if rng.random() < 0.5 else crop
-
-
-def softened(lightness: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Lightness (Y, X) as that of a smaller original: a picture at another size should get the same colours."""
-    image = Image.fromarray(lightness)
-    factor = rng.uniform(1, MOST_SOFTENED)
-    small = (max(1, round(image.width / factor)), max(1, round(image.height / factor)))
-    return np.asarray(image.resize(small, Image.Resampling.BOX).resize(image.size, Image.Resampling.BILINEAR))
-
-
-def simulated_hints(ab: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Hint channels as a user would give them: a few small squares of true colour.
-
-    Parameters
-    ----------
-    ab : ndarray of float32, shape (Y, X, 2)
-        True a* and b*, divided by 110.
-    rng : Generator
-        Decides how many (often few, seldom many), where and how large.
-
-    Returns
-    -------
-    ndarray of float32, shape (3, Y, X)
-        Mask, a*, b*.
-    """
-    hints = np.zeros((3, *ab.shape[:2]), np.float32)
-    for _ in range(round(np.exp(rng.uniform(0, np.log(MOST_HINTS))))):
-        radius = rng.integers(0, 3)
-        y, x = (rng.integers(radius, side - radius) for side in ab.shape[:2])
-        patch = np.s_[y - radius : y + radius + 1, x - radius : x + radius + 1]
-        hints[0][patch] = 1
-        hints[1:, *patch] = ab[patch].mean(axis=(0, 1))[:, None, None]
-    return hints
+def _map_in_threads(function: Callable[[T], R], items: Iterable[T]) -> Iterator[tuple[T, R]]:
+    """Each item with its result, in order: on all cores, with few of them in memory at a time."""
+    threads = usable_cores()
+    pending: deque[tuple[T, Future[R]]] = deque()
+    with ThreadPoolExecutor(threads) as pool:
+        for item in items:
+            pending.append((item, pool.submit(function, item)))
+            if len(pending) > 2 * threads:
+                first, future = pending.popleft()
+                yield first, future.result()
+        for first, future in pending:
+            yield first, future.result()

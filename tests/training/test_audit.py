@@ -45,7 +45,7 @@ def folder(tmp_path) -> Path:
 
 
 def test_good_pictures_are_left_alone(folder):
-    found = audit(folder)
+    found = audit([folder])
     assert found.pictures == 4
     assert not any(found.findings.values())
 
@@ -53,7 +53,7 @@ def test_good_pictures_are_left_alone(folder):
 @pytest.mark.parametrize("reason", spoiled())
 def test_each_reason_is_found(folder, reason):
     spoiled()[reason].save(folder / "spoiled.png")
-    found = audit(folder)
+    found = audit([folder])
     assert list(found.findings[reason]) == ["spoiled.png"]
     assert "spoiled.png" in found.previews
 
@@ -63,19 +63,19 @@ def test_even_ground_and_dark_skies_are_no_frame(folder):
     plate.paste(ASTRONAUT.resize((100, 100)), (50, 30))
     blurred = plate.filter(ImageFilter.GaussianBlur(12))
     blurred.save(folder / "ground.png")
-    assert not audit(folder).findings["frame"]
+    assert not audit([folder]).findings["frame"]
 
 
 def test_heavy_compression_is_found(folder):
     ASTRONAUT.save(folder / "low.jpg", quality=15)
     ASTRONAUT.crop((0, 0, 300, 300)).save(folder / "high.jpg", quality=85)
-    assert list(audit(folder).findings["compressed"]) == ["low.jpg"]
+    assert list(audit([folder]).findings["compressed"]) == ["low.jpg"]
 
 
 def test_doubles_are_found_and_the_first_stays(folder):
     (folder / "zz copy.png").write_bytes((folder / "coffee.png").read_bytes())
     good_pictures()["rocket"].resize((150, 120)).save(folder / "zz rocket.jpg", quality=80)
-    found = audit(folder)
+    found = audit([folder])
     assert found.findings["duplicate"] == {"zz copy.png": "as coffee.png"}
     assert found.findings["near-duplicate"] == {"zz rocket.jpg": "as rocket.png"}
 
@@ -83,14 +83,14 @@ def test_doubles_are_found_and_the_first_stays(folder):
 def test_pictures_that_a_model_is_measured_on_are_leaks(folder, tmp_path_factory):
     held_out = tmp_path_factory.mktemp("held out")
     good_pictures()["chelsea"].save(held_out / "cat.jpg", quality=90)
-    assert audit(folder, held_out).findings["leak"] == {"chelsea.png": "as cat.jpg"}
-    assert not audit(folder, None).findings["leak"]
+    assert audit([folder], held_out).findings["leak"] == {"chelsea.png": "as cat.jpg"}
+    assert not audit([folder], None).findings["leak"]
 
 
 def test_what_cannot_be_read_is_listed_with_its_reason(folder):
     (folder / "torn.png").write_bytes((folder / "coffee.png").read_bytes()[:500])
     Image.new("RGB", (8, 8), "red").save(folder / "tiny.png")
-    unusable = audit(folder).findings["unusable"]
+    unusable = audit([folder]).findings["unusable"]
     assert set(unusable) == {"torn.png", "tiny.png"}
     assert "smaller than" in unusable["tiny.png"]
 
@@ -128,7 +128,7 @@ def test_a_tar_is_read_like_a_folder(folder, tmp_path_factory):
             entry = tarfile.TarInfo(file.name)
             entry.size = len(content)
             tar.addfile(entry, io.BytesIO(content))
-    assert audit(path).pictures == 4
+    assert audit([path]).pictures == 4
     Image.fromarray(data.camera()).save(path.with_name("camera.png"))
-    assert audit(path.parent).findings["gray"] == {"camera.png": ""}
-    assert audit(path.parent).pictures == 5
+    assert audit([path.parent]).findings["gray"] == {"camera.png": ""}
+    assert audit([path.parent]).pictures == 5

@@ -1,29 +1,23 @@
 import io
+import os
+import pickle
 import subprocess
 import sys
 import tarfile
+import tracemalloc
 
 import imagecodecs
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from PIL import Image
+import zarr
+from PIL import Image, JpegImagePlugin
 from torch.utils.data import DataLoader
 
-from training.color import srgb_to_lab
-from training.data import (
-    TrainingSamples,
-    decode_rgb,
-    iter_picture_files,
-    load_pictures,
-    random_crop,
-    simulated_hints,
-    softened,
-)
+from training.data import Pictures, load_pictures, reduced
 from training.errors import InputFileError, TrainingError
-from training.network import AB_SCALE
+from training.picture_sources import decode_rgb
+from training.samples import TrainingSamples
 
 
 def colourful(number: int, size=(70, 50)) -> Image.Image:
@@ -49,66 +43,6 @@ def folder(tmp_path, encoded):
     for number, data in enumerate(encoded):
         (tmp_path / f"{number}.png").write_bytes(data)
     return tmp_path
-
-
-def pack(path, members: dict[str, bytes]):
-    with tarfile.open(path, "w") as tar:
-        for name, data in members.items():
-            info = tarfile.TarInfo(name)
-            info.size = len(data)
-            tar.addfile(info, io.BytesIO(data))
-    return path
-
-
-# -- reading ---------------------------------------------------------------------------------------------------------
-
-
-def test_a_folder_is_read_in_the_order_of_names_with_its_subfolders(folder, encoded):
-    (folder / "sub").mkdir()
-    (folder / "sub" / "a.JPG").write_bytes(encode(colourful(3), "JPEG"))
-    (folder / "notes.txt").write_text("no picture")
-    (folder / "folder.png").mkdir()
-    files = dict(iter_picture_files(folder))
-    assert list(files) == [f"{n}.png" for n in range(10)] + ["sub/a.JPG"]
-    assert files["3.png"] == encoded[3]
-
-
-def test_a_tar_is_read_in_its_own_order(tmp_path, encoded):
-    path = pack(tmp_path / "shard.tar", {"b.png": encoded[1], "readme.txt": b"no picture", "a/a.png": encoded[0]})
-    assert list(iter_picture_files(path)) == [("b.png", encoded[1]), ("a/a.png", encoded[0])]
-
-
-def test_nothing_of_a_tar_leaves_its_place(tmp_path, encoded):
-    path = pack(tmp_path / "hostile.tar", {"../../escaped.png": encoded[0], "/absolute.png": encoded[1]})
-    assert len(list(iter_picture_files(path))) == 2
-    assert list(tmp_path.iterdir()) == [path]
-    assert not (tmp_path.parents[1] / "escaped.png").exists()
-
-
-def test_links_and_devices_of_a_tar_are_passed_over(tmp_path):
-    with tarfile.open(tmp_path / "odd.tar", "w") as tar:
-        for kind in (tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.DIRTYPE):
-            info = tarfile.TarInfo(f"{kind.decode()}.png")
-            info.type, info.linkname = kind, "/etc/passwd"
-            tar.addfile(info)
-    assert list(iter_picture_files(tmp_path / "odd.tar")) == []
-
-
-def test_a_cut_tar_is_named(tmp_path, encoded):
-    path = pack(tmp_path / "cut.tar", {f"{n}.png": data for n, data in enumerate(encoded)})
-    path.write_bytes(path.read_bytes()[: len(encoded[0]) * 4 + 100])
-    with pytest.raises(InputFileError, match=r"cut\.tar"):
-        list(iter_picture_files(path))
-
-
-def test_a_missing_source_is_named(tmp_path):
-    with pytest.raises(InputFileError, match="nowhere: there is no such folder or file"):
-        load_pictures([tmp_path / "nowhere"])
-
-
-def test_several_sources_are_read_one_after_the_other(folder, tmp_path_factory, encoded):
-    shard = pack(tmp_path_factory.mktemp("tar") / "shard.tar", {"x.png": encoded[0], "y.png": encoded[1]})
-    assert load_pictures([folder, shard]).names == [*(f"{n}.png" for n in range(10)), "x.png", "y.png"]
 
 
 @pytest.mark.parametrize(
@@ -212,133 +146,190 @@ def test_hostile_files_are_read_or_left_out(test_data, folder):
     assert int(done.stdout.split()[1]) > 10
 
 
-# -- samples ---------------------------------------------------------------------------------------------------------
+def test_several_sources_are_read_one_after_the_other_and_named(folder, tmp_path_factory, encoded):
+    other = tmp_path_factory.mktemp("other")
+    for name in ("x.png", "y.png"):
+        (other / name).write_bytes(encoded[0])
+    expected = [f"{folder.name}/{n}.png" for n in range(10)]
+    expected += [f"{label}/{name}.png" for label in (other.name, f"{other.name}-2") for name in "xy"]
+    assert load_pictures([folder, other, other]).names == expected
 
 
-def equal(one, other) -> bool:
-    return torch.equal(one.inputs, other.inputs) and torch.equal(one.ab, other.ab)
+def test_a_name_in_one_source_leaves_out_that_one_alone(folder, tmp_path_factory, encoded):
+    other = tmp_path_factory.mktemp("other")
+    (other / "3.png").write_bytes(encoded[5])
+    pictures = load_pictures([folder, other], left_out={f"{folder.name}/3.png": "ugly"})
+    assert pictures.left_out == {f"{folder.name}/3.png": "ugly"}
+    assert f"{other.name}/3.png" in pictures.names
 
 
-@settings(max_examples=20)
-@given(numbers=st.lists(st.integers(0, 1000), min_size=1, max_size=5))
-def test_a_sample_depends_on_its_number_alone(encoded, numbers):
-    one, other = TrainingSamples(encoded, 32, 7, 0.5), TrainingSamples(encoded, 32, 7, 0.5)
-    in_order = {number: one[number] for number in numbers}
-    np.random.default_rng(0).random(3)
-    torch.rand(3)
-    assert all(equal(other[number], in_order[number]) for number in reversed(numbers))
+def test_pictures_that_an_audit_found_are_left_out_with_its_reason(folder):
+    pictures = load_pictures([folder], left_out={"3.png": "a collage", "elsewhere.png": "sepia"})
+    assert pictures.left_out == {"3.png": "a collage"}
+    assert pictures.names == [f"{n}.png" for n in range(10) if n != 3]
 
 
-@pytest.mark.parametrize("workers", [0, 2])
-def test_a_loader_of_any_number_of_workers_gives_the_same_samples(encoded, workers):
-    samples = TrainingSamples(encoded, 32, 7, 0.5)
-    batch = next(iter(DataLoader(samples, 6, sampler=range(9, 15), num_workers=workers)))
+@pytest.mark.skipif(os.name == "nt" or os.getuid() == 0, reason="nothing is forbidden here")
+def test_a_file_that_may_not_be_read_is_left_out(folder):
+    (folder / "3.png").chmod(0)
+    assert "check that it still is there, and its permissions" in load_pictures([folder]).left_out["3.png"]
+
+
+# -- zarr ------------------------------------------------------------------------------------------------------------
+
+
+def test_planes_of_zarr_arrays_are_pictures_like_others(tmp_path):
+    planes = np.stack([np.asarray(colourful(number)) for number in range(10)])
+    zarr.create_array(tmp_path / "stack.zarr", data=planes, chunks=(1, 50, 70, 3))
+    pictures = load_pictures([tmp_path / "stack.zarr"])
+    assert pictures.names == [f"stack.zarr#{number}" for number in range(10)]
+    np.testing.assert_array_equal([np.asarray(decode_rgb(data)) for data in pictures.encoded], planes)
+
+
+def test_planes_of_zarr_arrays_that_would_spoil_a_model_are_left_out(folder):
+    planes = np.zeros((2, 50, 70, 3), np.float32)
+    planes[1] = 300
+    zarr.create_array(folder / "odd.zarr", data=planes)
+    left_out = load_pictures([folder]).left_out
+    assert left_out == {
+        "odd.zarr#0": "gray",
+        "odd.zarr#1": "odd.zarr#1 has values from 300 to 300: floats must lie in 0..1",
+    }
+
+
+# -- large pictures --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def photographs(tmp_path):
+    """Larger than need be: files of two formats, members of a tar, planes of an array."""
+    large = [colourful(number, (400, 330) if number < 3 else (330, 400)) for number in range(12)]
+    for number in range(3):
+        (tmp_path / f"a{number}.jpg").write_bytes(encode(large[number], "JPEG", quality=90))
+        (tmp_path / f"b{number}.png").write_bytes(encode(large[3 + number]))
+    with tarfile.open(tmp_path / "c.tar", "w") as tar:
+        for number in range(6, 9):
+            data = encode(large[number], "JPEG", quality=90)
+            info = tarfile.TarInfo(f"{number}.jpg")
+            info.size = len(data)
+            tar.addfile(info, io.BytesIO(data))
+    zarr.create_array(tmp_path / "d.zarr", data=np.stack(large[9:]))
+    return tmp_path
+
+
+def test_pictures_whose_short_side_is_longer_are_reduced_to_it(photographs):
+    (photographs / "small.png").write_bytes(encode(colourful(1, (90, 60))))
+    pictures = load_pictures([photographs], side=80)
+    sizes = {name: decode_rgb(data).size for name, data in zip(pictures.names, pictures.encoded)}
+    assert sizes.pop("small.png") == (90, 60)
+    assert set(sizes.values()) == {(80, 97), (97, 80)}
+
+
+@pytest.mark.parametrize(("kind", "side"), [("PNG", 80), ("JPEG", 80), ("JPEG", 40), ("JPEG", 150)])
+def test_a_reduced_picture_has_the_area_means_of_the_picture(kind, side):
+    large = encode(colourful(1, (66, 80)).resize((330, 400), Image.Resampling.BICUBIC), kind)
+    small = decode_rgb(reduced(large, side))
+    means = decode_rgb(large).resize(small.size, Image.Resampling.BOX)
+    assert np.abs(np.asarray(small, int) - np.asarray(means, int)).mean() < 2
+
+
+def test_a_reduced_picture_keeps_its_chroma_at_full_resolution(photographs):
+    encoded = load_pictures([photographs], side=80).encoded[0]
+    with Image.open(io.BytesIO(encoded)) as image:
+        assert JpegImagePlugin.get_sampling(image) == 0  # 4:4:4
+
+
+def test_a_photograph_that_is_reduced_stands_upright(folder):
+    exif = Image.Exif()
+    exif[0x112] = 6  # lay on its side
+    (folder / "a.jpg").write_bytes(encode(colourful(1, (400, 300)), "JPEG", exif=exif))
+    pictures = load_pictures([folder], side=100)
+    assert decode_rgb(pictures.encoded[pictures.names.index("a.jpg")]).size == (100, 133)
+
+
+def test_a_large_picture_that_is_damaged_is_left_out(photographs):
+    whole = (photographs / "a0.jpg").read_bytes()
+    (photographs / "torn.jpg").write_bytes(whole[: len(whole) // 2])
+    assert "cannot be read" in load_pictures([photographs], side=80).left_out["torn.jpg"]
+
+
+# -- more pictures than memory ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("side", [None, 80])
+@pytest.mark.parametrize("cache_bytes", [0, 20_000])
+def test_samples_are_the_same_whether_pictures_are_held_or_read_again(photographs, side, cache_bytes):
+    held = load_pictures([photographs], side=side)
+    streamed = load_pictures([photographs], side=side, cache_bytes=cache_bytes)
+    assert list(streamed.encoded) == list(held.encoded)
+    one, other = (TrainingSamples(pictures.encoded, 32, 7, 0.5) for pictures in (held, streamed))
+    for number in range(30):
+        assert all(torch.equal(mine, theirs) for mine, theirs in zip(one[number], other[number]))
+
+
+def test_after_a_picture_that_does_not_fit_none_is_held(folder, encoded):
+    (folder / "0.png").write_bytes(encode(colourful(0, (300, 300))))
+    pictures = load_pictures([folder], cache_bytes=2 * len(encoded[1]))
+    assert list(pictures.encoded)[1:] == encoded[1:]
+
+
+def test_the_hash_of_the_pictures_is_that_of_their_files(photographs, folder, encoded):
+    hashes = {
+        load_pictures([photographs], side=side, cache_bytes=cache_bytes).sha256
+        for side in (None, 80)
+        for cache_bytes in (0, 10**9)
+    }
+    assert len(hashes) == 1
+    (photographs / "b1.png").write_bytes(encoded[0])
+    assert load_pictures([photographs], side=80).sha256 not in hashes
+
+
+def test_pictures_in_a_list_have_the_same_hash(folder, encoded):
+    pictures = load_pictures([folder])
+    assert Pictures(pictures.names, encoded, {}).sha256 == pictures.sha256
+
+
+def test_memory_is_bounded_however_many_pictures_there_are(tmp_path, monkeypatch):
+    monkeypatch.setattr("training.data.usable_cores", lambda: 2)
+    rng = np.random.default_rng(0)
+    for number in range(60):
+        noise = Image.fromarray(rng.integers(0, 256, (200, 200, 3), np.uint8))
+        (tmp_path / f"{number}.png").write_bytes(encode(noise))
+    total = sum(path.stat().st_size for path in tmp_path.iterdir())
+    tracemalloc.start()
+    try:
+        pictures = load_pictures([tmp_path], cache_bytes=total // 20)
+        samples = TrainingSamples(pictures.encoded, 32, 1, 0.0)
+        for number in range(60):
+            samples[number]
+        assert tracemalloc.get_traced_memory()[1] < total / 3
+    finally:
+        tracemalloc.stop()
+
+
+def test_what_is_held_in_memory_does_not_travel_to_other_processes(photographs):
+    pictures = load_pictures([photographs])
+    pickled = pickle.dumps(pictures.encoded)
+    assert len(pickled) < 5000
+    assert list(pickle.loads(pickled)) == list(pictures.encoded)
+
+
+def test_fresh_processes_make_the_same_samples(photographs):
+    samples = TrainingSamples(load_pictures([photographs], side=80, cache_bytes=20_000).encoded, 32, 7, 0.5)
+    loader = DataLoader(samples, 6, sampler=range(9, 15), num_workers=1, multiprocessing_context="spawn")
+    batch = next(iter(loader))
     assert all(torch.equal(batch.inputs[k], samples[9 + k].inputs) for k in range(6))
 
 
-def test_every_picture_comes_once_in_an_epoch(encoded):
-    flat = [encode(Image.new("RGB", (20, 20), (200, 10 * n, 30))) for n in range(10)]
-    samples = TrainingSamples(flat, 32, 1, 0.0)
-    for epoch in range(3):
-        means = {round(samples[10 * epoch + place].ab[1].mean().item(), 4) for place in range(10)}
-        assert len(means) == 10
+def test_a_picture_that_was_replaced_meanwhile_is_named(folder, encoded):
+    pictures = load_pictures([folder], cache_bytes=0)
+    (folder / "3.png").write_bytes(encoded[4])
+    with pytest.raises(InputFileError, match=r"3\.png is another picture than at the start"):
+        pictures.encoded[3]
 
 
-def test_the_order_differs_between_epochs_and_seeds(encoded):
-    runs = [TrainingSamples(encoded, 32, seed, 0.0) for seed in (1, 2)]
-    assert not equal(runs[0][0], runs[1][0])
-    assert not equal(runs[0][0], runs[0][10])
-
-
-def test_a_sample_has_the_stated_shapes_and_ranges(encoded):
-    sample = TrainingSamples(encoded, 64, 1, 1.0)[3]
-    assert sample.inputs.shape == (4, 64, 64)
-    assert sample.ab.shape == (2, 32, 32)
-    assert sample.inputs.dtype == sample.ab.dtype == torch.float32
-    assert sample.inputs[0].abs().max() <= 1
-    assert sample.ab.abs().max() <= 1
-    assert set(sample.inputs[1].unique().tolist()) == {0.0, 1.0}
-
-
-def test_the_lightness_is_8_bit_as_in_a_map(encoded):
-    levels = (TrainingSamples(encoded, 64, 1, 0.0)[0].inputs[0] + 1) * 127.5
-    torch.testing.assert_close(levels, levels.round(), atol=1e-3, rtol=0)
-
-
-@given(st.tuples(*[st.integers(0, 255)] * 3))
-def test_a_crop_of_a_picture_of_one_colour_is_that_colour(rgb):
-    sample = TrainingSamples([encode(Image.new("RGB", (37, 61), rgb))], 32, 1, 0.0)[5]
-    lightness, a, b = srgb_to_lab(np.array(rgb) / 255)
-    np.testing.assert_allclose((sample.inputs[0] + 1) * 50, lightness, atol=0.2)
-    np.testing.assert_allclose(sample.ab[0] * AB_SCALE, a, atol=1e-3)
-    np.testing.assert_allclose(sample.ab[1] * AB_SCALE, b, atol=1e-3)
-
-
-def test_the_true_chroma_is_the_mean_of_2_x_2_pixels(encoded):
-    """With the whole picture as hints, the full chroma is seen beside its means."""
-    rng = np.random.default_rng(4)
-    image = colourful(1, (64, 64))
-    sample = TrainingSamples([encode(image)], 64, 1, 0.0)._sample(image, rng)
-    lab = srgb_to_lab(np.asarray(random_crop(image, 64, np.random.default_rng(4))) / 255)
-    means = lab[..., 1:].reshape(32, 2, 32, 2, 2).mean(axis=(1, 3)).transpose(2, 0, 1)
-    np.testing.assert_allclose(sample.ab * AB_SCALE, means, atol=1e-4)
-
-
-@pytest.mark.parametrize("size", [(50, 50), (50, 200), (200, 50), (16, 16), (16, 3000), (1001, 33)])
-def test_crops_of_any_picture_are_squares_of_the_size(size):
-    rng = np.random.default_rng(0)
-    for _ in range(50):
-        assert random_crop(colourful(1, size), 32, rng).size == (32, 32)
-
-
-def test_half_of_the_crops_are_mirrored():
-    image = Image.fromarray(np.uint8(np.broadcast_to(np.arange(100)[None, :, None], (100, 100, 3))))
-    rng = np.random.default_rng(0)
-    rising = sum(np.asarray(random_crop(image, 32, rng), int)[0, [0, -1], 0] @ [-1, 1] > 0 for _ in range(200))
-    assert 70 < rising < 130
-
-
-# -- hints -----------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(("share", "least", "most"), [(0.0, 0, 0), (0.5, 60, 140), (1.0, 200, 200)])
-def test_the_stated_share_of_samples_has_hints(encoded, share, least, most):
-    samples = TrainingSamples(encoded, 32, 1, share)
-    hinted = sum(bool(samples[number].inputs[1].any()) for number in range(200))
-    assert least <= hinted <= most
-
-
-def test_hints_do_not_change_the_crop(encoded):
-    without, with_hints = TrainingSamples(encoded, 32, 1, 0.0)[3], TrainingSamples(encoded, 32, 1, 1.0)[3]
-    assert torch.equal(without.inputs[0], with_hints.inputs[0])
-    assert torch.equal(without.ab, with_hints.ab)
-
-
-def test_hints_are_squares_of_true_colour():
-    ab = np.random.default_rng(0).normal(0, 0.3, (64, 64, 2)).astype(np.float32)
-    sizes = set()
-    for seed in range(150):
-        hints = simulated_hints(ab, np.random.default_rng(seed))
-        assert (hints[1:, hints[0] == 0] == 0).all()
-        rows, columns = (slice(where.min(), where.max() + 1) for where in np.nonzero(hints[0]))
-        if hints[0, rows, columns].all():  # a single one
-            sizes.add(hints[0, rows, columns].shape)
-            colour = ab[rows, columns].mean(axis=(0, 1))
-            np.testing.assert_allclose(hints[1:, rows.start, columns.start], colour, atol=1e-6)
-    assert sizes == {(1, 1), (3, 3), (5, 5)}
-
-
-def test_few_hints_are_more_common_than_many():
-    ab = np.zeros((128, 128, 2), np.float32)
-    areas = [simulated_hints(ab, np.random.default_rng(seed))[0].sum() for seed in range(200)]
-    assert np.median(areas) < np.mean(areas)
-    assert max(areas) > 100
-
-
-def test_softened_lightness_is_that_of_a_smaller_picture():
-    sharp = np.random.default_rng(0).uniform(0, 100, (64, 64)).astype(np.float32)
-    soft = softened(sharp, np.random.default_rng(1))
-    assert soft.shape == sharp.shape
-    assert np.abs(np.diff(soft)).mean() < 0.7 * np.abs(np.diff(sharp)).mean()
-    assert abs(soft.mean() - sharp.mean()) < 1
-    np.testing.assert_allclose(softened(np.full((64, 48), 40, np.float32), np.random.default_rng(2)), 40, rtol=1e-5)
+def test_pictures_are_counted_from_either_end(folder, encoded):
+    stored = load_pictures([folder], cache_bytes=len(encoded[0]) * 3).encoded
+    assert stored[-1] == encoded[-1]
+    with pytest.raises(IndexError):
+        stored[10]

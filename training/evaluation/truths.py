@@ -41,22 +41,21 @@ def pictures_to_measure(data: Path, limit: int | None = None) -> Pictures:
     """
     if limit is not None and limit < 1:
         raise SettingsError(f"the limit must be one picture or more, got {limit}")
-    pictures = Pictures([], [], {})
-    for name, encoded in islice(_usable(data, pictures.left_out), limit):
-        pictures.names.append(name)
-        pictures.encoded.append(encoded)
-    if not pictures.names:
-        examples = "; ".join(f"{name}: {reason}" for name, reason in islice(pictures.left_out.items(), 3))
+    left_out: dict[str, str] = {}
+    usable = list(islice(_usable(data, left_out), limit))
+    if not usable:
+        examples = "; ".join(f"{name}: {reason}" for name, reason in islice(left_out.items(), 3))
         raise InputFileError(f"{data}: no colour picture to measure with{f' ({examples})' if examples else ''}")
-    return pictures
+    return Pictures([name for name, _ in usable], [encoded for _, encoded in usable], left_out)
 
 
 def _usable(data: Path, left_out: dict[str, str]) -> Iterator[tuple[str, bytes]]:
-    for name, encoded in iter_picture_files(data):
+    for picture in iter_picture_files(data):
+        encoded = picture.read()
         if reason := why_unusable(encoded, _exactly_gray):
-            left_out[name] = reason
+            left_out[picture.name] = reason
         else:
-            yield name, encoded
+            yield picture.name, encoded
 
 
 def _exactly_gray(image: Image.Image) -> bool:
