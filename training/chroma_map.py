@@ -62,7 +62,8 @@ class ChromaMap:
     wraps : bool
         Whether the plane is a tile of a texture: after the right edge comes the left one, after the bottom the top.
     flags : tuple of str
-        What a person should know of the plane: ``blank`` (nothing is to be seen in it).
+        What a person should know of the plane: ``blank`` (nothing is to be seen in it), ``text`` (print or a drawing),
+        ``out_of_domain`` (unlike photographs); see `training.domain`.
     record : mapping
         Plain values for JSON. Of the plane: NaN pixels, level that was read, pictures found on a page; of a file, as
         its road adds it: page, channel, bits of the result, SHA-256 of the source. Of the prediction: model and its

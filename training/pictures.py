@@ -10,6 +10,7 @@ import numpy as np
 from training.atomic import check_free
 from training.chroma_map import ChromaMap
 from training.console import usable_cores
+from training.domain import NOTES
 from training.errors import MapFileError, PlaneError, SettingsError
 from training.gray_page import Channel, GrayPages, SomePlanes, plane_kind
 from training.hashes import sha256_file, sha256_pixels
@@ -259,6 +260,7 @@ class _Road:
         notes = [source.note, chroma.window.note, *source.page.notes, None if self.reversible else JPEG_NOTE]
         if nan_pixels := chroma.record.get("nan_pixels"):
             notes.append(f"{nan_pixels} pixels are no numbers (NaN): black")
+        notes += [NOTES[flag] for flag in chroma.flags if flag in NOTES]
         kept = [note for note in notes if note]
         self.notes += kept
         record = provenance_record(

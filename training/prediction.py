@@ -14,10 +14,12 @@ from training.album import Box, find_pictures
 from training.checkpoints import ModelInfo, load_model
 from training.chroma_map import AB_STRIDE, DISTRIBUTION_STRIDE, ChromaMap, quantised_ab, quantised_uncertainty
 from training.color import bin_centres
+from training.domain import plane_flags
 from training.errors import PlaneError, SettingsError
 from training.grid_colour import GridColour
 from training.hashes import sha256_file
 from training.hint_channels import cells_with_hints, hint_channels, place_hint
+from training.hint_spreading import keep_to_hints
 from training.hints import Hint
 from training.model_files import check_shipped, find_model
 from training.network import AB_SCALE, UNetGenerator, fold_batch_norm
@@ -30,7 +32,6 @@ VARIANT_DRAWS = 4  # colours that a seed decides
 FINEST_ALBUM = 4  # times the working size, at most: each picture of a page is seen at about the working size
 FINEST_SIDE = 1024  # pixels of the short side of a small lightness, at most
 WRAP_MARGIN = 192  # pixels of the small lightness: with 64 a seam of two codes was left, with 192 a tenth of one
-BLANK_RANGE = 8  # of the small lightness, 0..255: nothing is to be seen in less
 
 
 class _Seen(NamedTuple):
@@ -144,7 +145,7 @@ class Colorizer:
             window=seen.window,
             distribution=likely,
             wraps=seen.wraps,
-            flags=("blank",) if np.ptp(np.percentile(seen.lightness, (1, 99))) < BLANK_RANGE else (),
+            flags=plane_flags(seen.lightness),
             record={
                 **seen.record,
                 "seed": seed,
@@ -200,11 +201,11 @@ class Colorizer:
         self, lightness: np.ndarray, channels: np.ndarray, rng: np.random.Generator | None, wraps: bool = False
     ) -> GridColour:
         """Colour of one small lightness, drawn by `rng` where there is one."""
-        channels = channels.copy()
-        channels[1:] /= self.info.saturation  # the result is multiplied by it, a hint is meant as it is
+        told = channels.copy()
+        told[1:] /= self.info.saturation  # the result is multiplied by it, a hint is meant as it is
         if rng is not None:
-            self._draw_variant(lightness, channels, rng, wraps)
-        return self._run(lightness, channels, wraps)
+            self._draw_variant(lightness, told, rng, wraps)
+        return keep_to_hints(self._run(lightness, told, wraps), lightness, channels, wraps=wraps)
 
     def _run(self, lightness: np.ndarray, channels: np.ndarray, wraps: bool) -> GridColour:
         """What the network says of a picture and of its mirror image, on average: steadier than one of them."""
