@@ -5,13 +5,14 @@ training goes on from: everything in full precision.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, get_args
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save
 from torch import Tensor
 
@@ -73,10 +74,22 @@ def read_tensors(path: Path, largest_bytes: int) -> tuple[dict[str, Tensor], dic
     ModelFileError
         If the file is missing, too large or damaged.
     """
-    try:
-        if path.stat().st_size > largest_bytes:
-            raise ModelFileError(f"{path}: larger than {largest_bytes} bytes, so this is none of ours")
+    _check_size(path, largest_bytes)
+    with _reading(path):
         return load_file(path), read_metadata(path)
+
+
+def _check_size(path: Path, largest_bytes: int) -> None:
+    with _reading(path):
+        size = path.stat().st_size
+    if size > largest_bytes:
+        raise ModelFileError(f"{path}: larger than {largest_bytes} bytes, so this is none of ours")
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    try:
+        yield
     except (OSError, SafetensorError) as error:
         raise ModelFileError(f"{path}: cannot be read as a model, a safetensors file of ours ({error})") from error
 
@@ -99,7 +112,8 @@ def load_model(path: Path) -> tuple[UNetGenerator, ModelInfo]:
     ModelFileError
         If the file is no model of ours, or its parts do not fit the architecture that it names.
     """
-    tensors, metadata = read_tensors(path, LARGEST_MODEL_BYTES)
+    _check_size(path, LARGEST_MODEL_BYTES)
+    metadata = read_metadata(path)
     if metadata.get("format") != MODEL_FORMAT:
         raise ModelFileError(f"{path}: not a model of napari-colorize (its format is {metadata.get('format')!r})")
     try:
@@ -107,18 +121,23 @@ def load_model(path: Path) -> tuple[UNetGenerator, ModelInfo]:
         network = UNetGenerator(info.encoder, size=info.size)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise ModelFileError(f"{path}: its description is incomplete or of a newer version ({error})") from error
-    _check_parts(path, network, tensors)
+    _check_parts(path, network)
+    tensors, _ = read_tensors(path, LARGEST_MODEL_BYTES)
+    if not all(torch.isfinite(value).all() for value in tensors.values()):
+        raise ModelFileError(f"{path}: holds values that are not finite")
     network.load_state_dict({key: value.float() for key, value in tensors.items()}, strict=False)
     return network.eval().requires_grad_(False), info
 
 
-def _check_parts(path: Path, network: UNetGenerator, tensors: Mapping[str, Tensor]) -> None:
-    own = {key: part.shape for key, part in network.state_dict().items() if not key.endswith("num_batches_tracked")}
-    found = {key: part.shape for key, part in tensors.items()}
+def _check_parts(path: Path, network: UNetGenerator) -> None:
+    """Compare names and shapes with those of the architecture, by the header alone: nothing is allocated for others."""
+    own = {
+        key: list(part.shape) for key, part in network.state_dict().items() if not key.endswith("num_batches_tracked")
+    }
+    with _reading(path), safe_open(path, framework="pt") as file:
+        found = {key: file.get_slice(key).get_shape() for key in file.keys()}  # noqa: SIM118 (it is no mapping)
     if wrong := sorted(key for key in own.keys() | found.keys() if own.get(key) != found.get(key)):
         raise ModelFileError(
             f"{path}: of another architecture than it says: {len(wrong)} parts are missing, foreign or misshapen, "
             f"for example {wrong[0]}"
         )
-    if not all(torch.isfinite(value).all() for value in tensors.values()):
-        raise ModelFileError(f"{path}: holds values that are not finite")

@@ -1,185 +1,52 @@
 """Training: the generator alone first, then against the discriminator; exact to resume.
 
-The order is that of pix2pix, G* = arg min_G max_D L_cGAN(G, D) + lambda L_L1(G) (Isola et al. 2017), with the generator
-pretrained before the adversarial stage. Schedules count samples, not steps.
+Schedules count samples, not steps. What learns is in `training.trainer`, what is measured on the way in
+`training.watch`, what is kept and when a stage stops in `training.stopping`.
 """
 
-import copy
-import csv
 import itertools
+import json
 import math
 import signal
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
-from torch.nn import functional as F
+from torch import Tensor
 from torch.utils.data import DataLoader
 
-from training import losses
+from training.atomic import put_whole
+from training.audit import Audit, audit
+from training.audit_report import write_report
 from training.checkpoints import ModelInfo, read_tensors, save_model, write_tensors
 from training.color import srgb_to_lab
-from training.data import Pictures, Sample, TrainingSamples, load_pictures
+from training.data import Pictures, load_pictures
 from training.errors import TrainingError
-from training.network import PatchDiscriminator, UNetGenerator, load_imagenet
+from training.evaluation.perceptual import Judges
+from training.evaluation.truths import pictures_to_measure
 from training.picture_sources import decode_rgb
+from training.rarity import colour_rarity
+from training.run_log import Report, RunLog
+from training.samples import Sample, TrainingSamples
 from training.settings import Settings, Stage, write_settings
+from training.stopping import Stopping
+from training.trainer import Trainer, below, make_fabric
+from training.watch import Watcher
 
 CHECKPOINT = "checkpoint.safetensors"
+LEFT_OUT = "left-out.json"
 LARGEST_CHECKPOINT_BYTES = 2_000_000_000
 WARM_UP = 0.05  # of a stage's samples, the learning rate rises
 FINAL_RATE = 0.02  # of the learning rate, at the end of a stage
-LOG_EVERY = 640  # samples
-Scalars = dict[str, float]
+FINEST = 1.6  # times the largest samples: pictures are kept with at most such a short side, so that no crop is enlarged
 
 
-@dataclass
-class Trainer:
-    """The parts that learn, and how far they are."""
-
-    settings: Settings
-    generator: UNetGenerator
-    average: UNetGenerator  # exponential moving average of the generator: what ships
-    discriminator: PatchDiscriminator
-    generator_optimizer: torch.optim.Optimizer
-    discriminator_optimizer: torch.optim.Optimizer
-    samples: int = 0
-
-    @classmethod
-    def create(cls, settings: Settings) -> "Trainer":
-        """Fresh networks, seeded."""
-        torch.manual_seed(settings.seed)
-        generator = UNetGenerator(settings.encoder, size=settings.stages[0].size, dropout=settings.dropout)
-        if settings.pretrained:
-            load_imagenet(generator.encoder)
-        generator.to(memory_format=torch.channels_last)
-        discriminator = PatchDiscriminator().to(memory_format=torch.channels_last)
-        return cls(
-            settings,
-            generator,
-            copy.deepcopy(generator).requires_grad_(False),
-            discriminator,
-            torch.optim.AdamW(generator.parameters(), weight_decay=settings.weight_decay),
-            # beta1 0.5 as in pix2pix, for the discriminator
-            torch.optim.AdamW(discriminator.parameters(), betas=(0.5, 0.999), weight_decay=settings.weight_decay),
-        )
-
-    def step(self, batch: Sample, stage: Stage, learning_rate: float) -> Scalars:
-        """One step of the generator, and of the discriminator in the adversarial stage."""
-        for optimizer in (self.generator_optimizer, self.discriminator_optimizer):
-            for group in optimizer.param_groups:
-                group["lr"] = learning_rate
-        inputs = batch.inputs.contiguous(memory_format=torch.channels_last)
-        colour = self.generator(inputs)
-        parts = {
-            "l1": self.settings.l1_weight * losses.l1_loss(colour.ab, batch.ab),
-            "scale": self.settings.scale_weight * losses.scale_loss(colour.log_scale, colour.ab, batch.ab),
-            "distribution": self.settings.distribution_weight * losses.distribution_loss(colour.logits, batch.ab),
-        }
-        if stage.adversarial > 0:
-            lightness = F.avg_pool2d(inputs[:, :1], 2)
-            discriminator_loss = self._step_discriminator(lightness, colour.ab.detach(), batch.ab)
-            parts["adversarial"] = stage.adversarial * losses.adversarial_loss(self.discriminator(lightness, colour.ab))
-        total = sum(parts.values())
-        self.check_finite(total)
-        _descend(self.generator_optimizer, total)
-        self._update_average(len(inputs))
-        self.samples += len(inputs)
-        scalars = {name: value.item() for name, value in parts.items()}
-        return scalars | ({"discriminator": discriminator_loss} if stage.adversarial > 0 else {})
-
-    def check_finite(self, *values: Tensor) -> None:
-        """Stop before what is not finite spoils the last checkpoint."""
-        if not all(torch.isfinite(value).all() for value in values):
-            raise TrainingError(
-                f"losses or weights are no longer finite after {self.samples} samples; the last checkpoint is kept: "
-                "lower the learning rate of this stage, then resume if the checkpoint is older than the stage, "
-                "else train again under another name"
-            )
-
-    def _step_discriminator(self, lightness: Tensor, fake_ab: Tensor, true_ab: Tensor) -> float:
-        loss = losses.discriminator_loss(self.discriminator(lightness, true_ab), self.discriminator(lightness, fake_ab))
-        _descend(self.discriminator_optimizer, loss)
-        return loss.item()
-
-    @torch.no_grad()
-    def _update_average(self, samples: int) -> None:
-        # early on the average follows quickly, so that it does not carry the random start along
-        half_life = min(self.settings.ema_half_life, self.samples / 4 + 1)
-        weight = 1 - 0.5 ** (samples / half_life)
-        for mean, value in zip(self.average.state_dict().values(), self.generator.state_dict().values()):
-            if mean.is_floating_point():
-                mean.lerp_(value, weight)
-
-    def tensors(self) -> dict[str, Tensor]:
-        """Everything that a continuation needs, by name."""
-        modules: dict[str, nn.Module] = {
-            "generator": self.generator,
-            "average": self.average,
-            "discriminator": self.discriminator,
-        }
-        state = {f"{name}/{key}": v for name, module in modules.items() for key, v in module.state_dict().items()}
-        for name, optimizer in self._optimizers().items():
-            for index, values in optimizer.state_dict()["state"].items():
-                state |= {f"{name}/{index}/{key}": value for key, value in values.items()}
-        return state | {"random": torch.get_rng_state()}
-
-    def restore(self, tensors: Mapping[str, Tensor], samples: int) -> None:
-        """Go on from `tensors`."""
-        for name in ("generator", "average", "discriminator"):
-            getattr(self, name).load_state_dict(_below(tensors, name))
-        for name, optimizer in self._optimizers().items():
-            state: dict[int, dict[str, Tensor]] = {}
-            for key, value in _below(tensors, name).items():
-                index, part = key.split("/")
-                state.setdefault(int(index), {})[part] = value
-            optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
-        torch.set_rng_state(tensors["random"])
-        self.samples = samples
-
-    def _optimizers(self) -> dict[str, torch.optim.Optimizer]:
-        return {"adam_g": self.generator_optimizer, "adam_d": self.discriminator_optimizer}
-
-
-def _below(tensors: Mapping[str, Tensor], name: str) -> dict[str, Tensor]:
-    return {key.removeprefix(f"{name}/"): value for key, value in tensors.items() if key.startswith(f"{name}/")}
-
-
-def _descend(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
-    optimizer.zero_grad()
-    loss.backward()
-    optimizer.step()
-
-
-def scheduled_rate(stage: Stage, done: int) -> float:
-    """Learning rate after `done` samples of a stage: a short linear rise, then half a cosine."""
-    progress = done / stage.samples
-    if progress < WARM_UP:
-        return stage.learning_rate * (progress + 1e-3) / WARM_UP
-    fall = (1 + math.cos(math.pi * (progress - WARM_UP) / (1 - WARM_UP))) / 2
-    return stage.learning_rate * (FINAL_RATE + (1 - FINAL_RATE) * fall)
-
-
-def batches(settings: Settings, encoded: list[bytes], start: int) -> Iterator[tuple[Stage, float, Sample]]:
-    """Stage, learning rate and batch from sample number `start` to the end of the last stage."""
-    first = 0
-    for stage in settings.stages:
-        numbers = range(max(start, first), first + stage.samples)
-        samples = TrainingSamples(encoded, stage.size, settings.seed, settings.hint_share)
-        # a generator of its own: the loader's draws would shift those of dropout when a run is resumed
-        own = torch.Generator()
-        loader = DataLoader(samples, settings.batch, sampler=numbers, num_workers=settings.workers, generator=own)
-        for index, batch in enumerate(loader if numbers else ()):
-            yield stage, scheduled_rate(stage, numbers.start - first + index * settings.batch), batch
-        first += stage.samples
-
-
-def train(settings: Settings, *, resume: bool = False, report: Callable[[int, Scalars], None] | None = None) -> Path:
+def train(settings: Settings, *, resume: bool = False, report: Report | None = None) -> Path:
     """Train a model and write it to ``settings.output / settings.name``.
 
     Parameters
@@ -190,7 +57,7 @@ def train(settings: Settings, *, resume: bool = False, report: Callable[[int, Sc
         Go on from the checkpoint of the output folder. An interrupted and resumed run on a CPU gives the same
         weights, bit for bit, as an undisturbed one of as many threads.
     report : callable, optional
-        Gets the number of samples seen and the mean losses since the last report.
+        See `training.run_log.RunLog`.
 
     Returns
     -------
@@ -198,21 +65,49 @@ def train(settings: Settings, *, resume: bool = False, report: Callable[[int, Sc
         The model file, or the checkpoint if the run was interrupted (Ctrl-C or SIGTERM).
     """
     folder = settings.output / settings.name
-    pictures = load_pictures(settings.data)
-    trainer = Trainer.create(settings)
-    if resume:
-        _restore(trainer, pictures, folder / CHECKPOINT)
-    elif (folder / CHECKPOINT).exists():
+    if not resume and (folder / CHECKPOINT).exists():
         raise TrainingError(f"{folder} holds an earlier run of this name: resume it, or choose another name")
-    folder.mkdir(parents=True, exist_ok=True)
-    write_settings(settings, folder / "settings.toml")
+    left_out, found = _to_leave_out(settings, folder if resume else None)
+    pictures = _load(settings, left_out)
     with _arithmetic(settings.threads):
-        finished = _run(trainer, pictures, folder, report)
-    if not finished:
-        return folder / CHECKPOINT
+        run = _Run(settings, pictures, folder, resume=resume, report=report)
+        if run.writes:
+            write_settings(settings, folder / "settings.toml")
+            if found:
+                write_report(found, folder / "audit.html")
+            with put_whole(folder / LEFT_OUT, overwrite=True) as partial:
+                partial.write_text(json.dumps(left_out, indent=1))
+        if not run.to_the_end():
+            return folder / CHECKPOINT
     path = folder / f"{settings.name}.safetensors"
-    save_model(path, trainer.average, model_info(settings, pictures, trainer.samples))
+    if run.writes:
+        save_model(path, run.trainer.average, run.info())
     return path
+
+
+def _to_leave_out(settings: Settings, resumed: Path | None) -> tuple[dict[str, str], Audit | None]:
+    """Pictures that the audit found to leave out, with the reason; and the audit, where the run does not know yet."""
+    if resumed and (resumed / LEFT_OUT).exists():
+        return json.loads((resumed / LEFT_OUT).read_text()), None
+    if not settings.leave_out:
+        return {}, None
+    found = audit(settings.data, settings.watch)
+    reasons = ((reason, names) for reason, names in found.findings.items() if reason in settings.leave_out)
+    return {name: reason for reason, names in reasons for name in names}, found
+
+
+def _load(settings: Settings, left_out: Mapping[str, str]) -> Pictures:
+    side = round(FINEST * max(stage.size for stage in settings.stages))
+    try:
+        return load_pictures(settings.data, left_out=left_out, side=side, cache_bytes=settings.cache_bytes)
+    except TrainingError as error:
+        counts = ", ".join(f"{count} {reason}" for reason, count in Counter(left_out.values()).items())
+        if not counts:
+            raise
+        raise TrainingError(
+            f"{error}. The audit left out {counts}: look at them with `colorize audit`, and name in the setting "
+            "leave_out only the reasons that you agree with"
+        ) from error
 
 
 @contextmanager
@@ -228,71 +123,209 @@ def _arithmetic(threads: int) -> Iterator[None]:
         torch.set_flush_denormal(False)
 
 
-def _run(trainer: Trainer, pictures: Pictures, folder: Path, report: Callable[[int, Scalars], None] | None) -> bool:
-    """Train to the end, or to an interruption; says which."""
-    settings = trainer.settings
-    interrupted = _Interruption()
-    log = _Log(folder / "log.csv", report)
-    saved = trainer.samples
-    with interrupted:
-        for stage, rate, batch in batches(settings, pictures.encoded, trainer.samples):
-            log.add(trainer.step(batch, stage, rate), trainer.samples)
-            if trainer.samples - saved >= settings.checkpoint_every or interrupted.asked:
-                _save(trainer, pictures, folder / CHECKPOINT)
-                saved = trainer.samples
-            if interrupted.asked:
+class _Run:
+    """One run: what learns, what it learns from, what is watched, and the folder of it all."""
+
+    def __init__(
+        self, settings: Settings, pictures: Pictures, folder: Path, *, resume: bool, report: Report | None
+    ) -> None:
+        self.settings, self.pictures, self.folder = settings, pictures, folder
+        self.fabric = make_fabric(settings)
+        self.writes = self.fabric.is_global_zero
+        # before the trainer is seeded or restored: loading networks draws random numbers
+        self.watcher = _watcher(settings) if settings.watch else None
+        self.trainer = Trainer(settings, self.fabric, colour_rarity(pictures.encoded) if settings.rebalance else None)
+        self.mean_ab = mean_ab(pictures.encoded)
+        self.stopping: Stopping | None = None  # of the stage that has begun
+        self.best: dict[str, Tensor] = {}  # its best model
+        if resume:
+            self._restore()
+        self.saved = self.trainer.samples
+        folder.mkdir(parents=True, exist_ok=True)
+        self.log = RunLog(folder, settings, self.trainer.samples, report) if self.writes else None
+        if self.watcher and self.log:
+            for name, row in zip(("gray", "true"), self.watcher.true_rows()):
+                self.log.save_row(name, row)
+
+    def to_the_end(self) -> bool:
+        """Train to the end, or to an interruption; says which."""
+        with _Interruption(self.fabric) as interrupted:
+            end = 0
+            for stage in self.settings.stages:
+                end += stage.samples
+                if self.trainer.samples < end and not self._stage(stage, end, interrupted):
+                    return False
+        self._save()
+        if self.log:
+            self.log.write_page()
+        return True
+
+    def _stage(self, stage: Stage, end: int, interrupted: "_Interruption") -> bool:
+        trainer = self.trainer
+        if self.watcher and self.stopping is None:
+            self.stopping = Stopping(adversarial=stage.adversarial > 0, patience=stage.looks_to_wait)
+            if trainer.samples or self.settings.base:  # else there is nothing to see
+                self._look()
+        steps = batches(self.settings, self.pictures.encoded, stage, end, trainer.samples, self._part())
+        asked_at = time.perf_counter()
+        for rate, batch in steps:
+            waited = time.perf_counter() - asked_at
+            scalars = trainer.step(batch, stage, rate)
+            if self.log:
+                self.log.add(scalars, trainer.samples, waited)
+            place = trainer.samples - (end - stage.samples)
+            due = place // stage.watch_every > (place - self.settings.batch) // stage.watch_every
+            if self.watcher and (due or trainer.samples == end) and self._look():
+                trainer.skipped += end - trainer.samples
+                trainer.samples = end
+            if trainer.samples == end:
+                self._end_stage()
+            asked = interrupted.asked()
+            if trainer.samples - self.saved >= self.settings.checkpoint_every or asked:
+                self._save()
+            if asked:
                 return False
-    _save(trainer, pictures, folder / CHECKPOINT)
-    return True
+            if trainer.samples == end:
+                break
+            asked_at = time.perf_counter()
+        return True
+
+    def _end_stage(self) -> None:
+        if self.stopping:
+            self.trainer.go_back(self.best)
+            self.stopping, self.best = None, {}
+
+    def _part(self) -> tuple[int, int]:
+        """Which of how many processes this one is."""
+        return self.fabric.global_rank, self.fabric.world_size
+
+    def _look(self) -> bool:
+        """Measure the model as it is; whether the stage should stop."""
+        assert self.watcher is not None
+        assert self.stopping is not None
+        figures, row = self.watcher.look(self.trainer.average, self.info())
+        best, stop = self.stopping.decide(figures)
+        if best:
+            self.best = {key: value.clone() for key, value in self.trainer.average.state_dict().items()}
+        if self.log:
+            self.log.watched(figures, row, best=best)
+        return stop
+
+    def info(self) -> ModelInfo:
+        """What the model file says about itself."""
+        return ModelInfo(
+            name=self.settings.name,
+            encoder=self.settings.encoder,
+            size=self.settings.stages[0].size,
+            working_size=self.settings.working_size,
+            saturation=1.0,
+            mean_ab=self.mean_ab,
+            samples=self.trainer.samples - self.trainer.skipped,
+        )
+
+    def _save(self) -> None:
+        self.saved = self.trainer.samples
+        tensors = self.trainer.tensors() | {f"best/{key}": value for key, value in self.best.items()}
+        self.trainer.check_finite(*tensors.values())
+        metadata = {
+            "samples": self.trainer.samples,
+            "skipped": self.trainer.skipped,
+            "stopping": self.stopping.to_dict() if self.stopping else None,
+            "settings": self.settings.model_dump(mode="json"),
+            "pictures": self.pictures.sha256,
+        }
+        if self.writes:
+            write_tensors(self.folder / CHECKPOINT, tensors, metadata)
+
+    def _restore(self) -> None:
+        path = self.folder / CHECKPOINT
+        if not path.exists():
+            raise TrainingError(f"{path.parent} holds no run to resume: start it without --resume")
+        tensors, metadata = read_tensors(path, LARGEST_CHECKPOINT_BYTES)
+        _check_settings(self.settings, path, metadata)
+        if metadata["pictures"] != self.pictures.sha256:
+            raise TrainingError(f"{path}: made with other pictures: resume with the same, or choose another name")
+        self.trainer.restore(tensors, metadata["samples"], metadata["skipped"])
+        self.stopping = Stopping.from_dict(metadata["stopping"]) if metadata["stopping"] else None
+        self.best = below(tensors, "best")
 
 
-def _save(trainer: Trainer, pictures: Pictures, path: Path) -> None:
-    tensors = trainer.tensors()
-    trainer.check_finite(*tensors.values())
-    settings = trainer.settings.model_dump(mode="json")
-    write_tensors(path, tensors, {"samples": trainer.samples, "settings": settings, "pictures": pictures.sha256})
+def _watcher(settings: Settings) -> Watcher:
+    assert settings.watch
+    pictures = pictures_to_measure(settings.watch, settings.watch_pictures)
+    return Watcher(pictures, Judges.load(settings.lpips_weights))
 
 
-def _restore(trainer: Trainer, pictures: Pictures, path: Path) -> None:
-    if not path.exists():
-        raise TrainingError(f"{path.parent} holds no run to resume: start it without --resume")
-    tensors, metadata = read_tensors(path, LARGEST_CHECKPOINT_BYTES)
+def _check_settings(settings: Settings, path: Path, metadata: Mapping[str, Any]) -> None:
+    """Refuse a checkpoint that other settings led to."""
     try:
-        samples, settings = metadata["samples"], Settings(**metadata["settings"])
+        samples, earlier = metadata["samples"], Settings(**metadata["settings"])
     except (KeyError, TypeError, ValueError) as error:
         raise TrainingError(f"{path}: no checkpoint of this version ({error}): train under another name") from error
-    mine, theirs = (_path_of_weights(s, samples) for s in (trainer.settings, settings))
+    mine, theirs = (_path_of_weights(s, samples) for s in (settings, earlier))
     if changed := sorted(key for key in mine if mine[key] != theirs[key]):
         raise TrainingError(
             f"{path}: made with other settings ({', '.join(changed)}): resume with those of "
             f"{path.parent}/settings.toml, or choose another name. Stages that have not begun may change"
         )
-    if metadata.get("pictures", pictures.sha256) != pictures.sha256:
-        raise TrainingError(f"{path}: made with other pictures: resume with the same, or choose another name")
-    trainer.restore(tensors, samples)
+
+
+_WITHOUT_EFFECT = {"output", "data", "device", "threads", "workers", "cache_bytes", "checkpoint_every", "working_size"}
 
 
 def _path_of_weights(settings: Settings, samples: int) -> dict[str, object]:
     """The settings that decided the weights so far: of the stages only those that have begun."""
-    values = settings.model_dump(exclude={"output", "data", "threads", "workers", "checkpoint_every", "working_size"})
+    values = settings.model_dump(exclude=_WITHOUT_EFFECT)
     starts = itertools.accumulate((stage.samples for stage in settings.stages), initial=0)
     return values | {"stages": [stage for stage, start in zip(values["stages"], starts) if start < samples]}
 
 
-def model_info(settings: Settings, pictures: Pictures, samples: int) -> ModelInfo:
-    """What the model file of a run says about itself."""
-    return ModelInfo(
-        name=settings.name,
-        encoder=settings.encoder,
-        size=settings.stages[0].size,
-        working_size=settings.working_size,
-        saturation=1.0,
-        mean_ab=mean_ab(pictures.encoded),
-        samples=samples,
-    )
+def scheduled_rate(stage: Stage, done: int) -> float:
+    """Learning rate after `done` samples of a stage: a short linear rise, then half a cosine."""
+    progress = done / stage.samples
+    if progress < WARM_UP:
+        return stage.learning_rate * (progress + 1e-3) / WARM_UP
+    fall = (1 + math.cos(math.pi * (progress - WARM_UP) / (1 - WARM_UP))) / 2
+    return stage.learning_rate * (FINAL_RATE + (1 - FINAL_RATE) * fall)
 
 
-def mean_ab(encoded: list[bytes]) -> tuple[float, float]:
+def batches(
+    settings: Settings,
+    encoded: Sequence[bytes],
+    stage: Stage,
+    end: int,
+    start: int,
+    part: tuple[int, int] = (0, 1),
+) -> Iterator[tuple[float, Sample]]:
+    """Learning rate and batch from sample number `start` to the end of a stage, which has the number `end`.
+
+    Parameters
+    ----------
+    settings : Settings
+        Of the run.
+    encoded : sequence of bytes
+        Pictures.
+    stage : Stage
+        It ends at `end`.
+    end, start : int
+        Numbers of samples of the whole run.
+    part : tuple of two int
+        Which of how many processes: each gets its share of every batch.
+    """
+    first = end - stage.samples
+    rank, world = part
+    share = settings.batch // world
+    firsts = range(start + rank * share, end, settings.batch)
+    numbers = [number + index for number in firsts for index in range(share)]
+    samples = TrainingSamples(encoded, stage.size, settings.seed, settings.hint_share, settings.degraded_share)
+    # a generator of its own: the loader's draws would shift those of dropout when a run is resumed
+    own = torch.Generator()
+    loader = DataLoader(samples, share, sampler=numbers, num_workers=settings.workers, generator=own)
+    for index, batch in enumerate(loader):
+        yield scheduled_rate(stage, start - first + index * settings.batch), batch
+
+
+def mean_ab(encoded: Sequence[bytes]) -> tuple[float, float]:
     """Mean a* and b* of the pictures, each counted once."""
     means = [srgb_to_lab(np.asarray(decode_rgb(data).reduce(4)) / 255)[..., 1:].mean(axis=(0, 1)) for data in encoded]
     a, b = np.mean(means, axis=0)
@@ -302,43 +335,22 @@ def mean_ab(encoded: list[bytes]) -> tuple[float, float]:
 class _Interruption:
     """Turns Ctrl-C and SIGTERM into a question that the loop asks after each step, so that a step is never torn."""
 
-    def __init__(self) -> None:
-        self.asked = False
+    def __init__(self, fabric: Any) -> None:
+        self._fabric, self._asked = fabric, False
 
-    def __enter__(self) -> None:
+    def __enter__(self) -> "_Interruption":
         self._before = {number: signal.signal(number, self._ask) for number in (signal.SIGINT, signal.SIGTERM)}
+        return self
 
     def _ask(self, *_: object) -> None:
-        self.asked = True
+        self._asked = True
+
+    def asked(self) -> bool:
+        """Whether one of the processes was asked to end."""
+        if self._fabric.world_size == 1:
+            return self._asked
+        return bool(self._fabric.all_reduce(torch.tensor(float(self._asked)), reduce_op="sum") > 0)
 
     def __exit__(self, *_: object) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
-
-
-class _Log:
-    """Mean losses since the last line, to a CSV file and to whoever listens."""
-
-    COLUMNS = ("samples", "seconds", "l1", "scale", "distribution", "adversarial", "discriminator")
-
-    def __init__(self, path: Path, report: Callable[[int, Scalars], None] | None) -> None:
-        self.path, self.report = path, report
-        self.start = time.perf_counter()
-        self.pending: list[Scalars] = []
-        self.last: int | None = None
-        if not path.exists():
-            path.write_text(",".join(self.COLUMNS) + "\n")
-
-    def add(self, scalars: Scalars, samples: int) -> None:
-        """Note the losses of one step; write a line every few hundred samples."""
-        self.pending.append(scalars)
-        self.last = samples if self.last is None else self.last
-        if samples - self.last < LOG_EVERY:
-            return
-        means = {key: float(np.mean([s[key] for s in self.pending if key in s])) for key in scalars}
-        row = {"samples": samples, "seconds": round(time.perf_counter() - self.start, 1)}
-        with open(self.path, "a", newline="") as file:
-            csv.DictWriter(file, self.COLUMNS).writerow(row | {key: f"{value:.5g}" for key, value in means.items()})
-        self.pending, self.last = [], samples
-        if self.report:
-            self.report(samples, means)

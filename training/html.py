@@ -26,7 +26,7 @@ def write_html(path: Path, template: str, **values: object) -> None:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(loader=PackageLoader("training", "."), autoescape=True, undefined=StrictUndefined)
-    environment.filters.update(as_png=_as_png, as_jpeg=_as_jpeg)
+    environment.filters.update(as_png=_as_png, as_data_url=_as_data_url)
     text = environment.get_template(template).render(version=__version__, **values)
     with put_whole(path, overwrite=True) as partial:
         partial.write_text(text, encoding="utf-8")
@@ -38,9 +38,9 @@ def _as_png(picture: np.ndarray) -> str:
 
     buffer = io.BytesIO()
     Image.fromarray(picture).save(buffer, "PNG")
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+    return _as_data_url(buffer.getvalue(), "png")
 
 
-def _as_jpeg(encoded: bytes) -> str:
-    """The bytes of a JPEG as a data URL."""
-    return "data:image/jpeg;base64," + base64.b64encode(encoded).decode()
+def _as_data_url(encoded: bytes, kind: str) -> str:
+    """An encoded picture, "png" or "jpeg", as a data URL."""
+    return f"data:image/{kind};base64," + base64.b64encode(encoded).decode()

@@ -4,10 +4,13 @@ References
 ----------
 .. [1] Isola et al., "Image-to-Image Translation with Conditional Adversarial Networks", CVPR 2017, equations 1 to 4.
 .. [2] Kendall and Gal, "What uncertainties do we need", NeurIPS 2017, equation 8 (with a Laplace distribution).
-.. [3] Zhang et al., "Colorful image colorization", ECCV 2016, equation 2.
+.. [3] Zhang et al., "Colorful image colorization", ECCV 2016, equations 2 to 4.
+.. [4] Zhang et al., "The unreasonable effectiveness of deep features as a perceptual metric", CVPR 2018, equation 1.
 """
 
 from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -15,13 +18,17 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from training.chroma_map import AB_STRIDE, DISTRIBUTION_STRIDE
-from training.color import BIN_STEP, bin_centres
+from training.color import BIN_STEP, LAB_DELTA, WHITE, XYZ_TO_RGB, bin_centres
 from training.network import AB_SCALE
 
+if TYPE_CHECKING:
+    from training.evaluation.perceptual import Lpips
 
-def l1_loss(ab: Tensor, true_ab: Tensor) -> Tensor:
-    """Mean absolute error of a* and b* ([1]_, equation 3), in their units."""
-    return (ab - true_ab).abs().mean()
+
+def l1_loss(ab: Tensor, true_ab: Tensor, rarity: Tensor | None = None) -> Tensor:
+    """Mean absolute error of a* and b* ([1]_, equation 3), in their units; each pixel weighs as its colour is rare."""
+    error = (ab - true_ab).abs()
+    return error.mean() if rarity is None else (error * rarity[nearest_bin(true_ab)][:, None]).mean()
 
 
 def discriminator_loss(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
@@ -40,13 +47,52 @@ def scale_loss(log_scale: Tensor, ab: Tensor, true_ab: Tensor) -> Tensor:
     return (error * torch.exp(-log_scale) + log_scale + np.log(2)).mean()
 
 
-def distribution_loss(logits: Tensor, true_ab: Tensor) -> Tensor:
-    """Cross entropy ([3]_) of the colour distribution with the colour at one pixel of each cell.
+def distribution_loss(logits: Tensor, true_ab: Tensor, rarity: Tensor | None = None) -> Tensor:
+    """Cross entropy ([3]_, equation 2) of the colour distribution with the colour at one pixel of each cell.
 
-    One pixel is an unbiased sample of the cell's histogram, at a fraction of its cost.
+    One pixel is an unbiased sample of the cell's histogram, at a fraction of its cost. It weighs as its colour is rare.
     """
     stride = DISTRIBUTION_STRIDE // AB_STRIDE
-    return F.cross_entropy(logits, nearest_bin(true_ab[:, :, stride // 2 :: stride, stride // 2 :: stride]))
+    bins = nearest_bin(true_ab[:, :, stride // 2 :: stride, stride // 2 :: stride])
+    losses = F.cross_entropy(logits, bins, reduction="none")
+    return losses.mean() if rarity is None else (losses * rarity[bins]).mean()
+
+
+def perceptual_loss(lpips: "Lpips", lightness: Tensor, ab: Tensor, true_ab: Tensor) -> Tensor:
+    """LPIPS ([4]_) of the coloured picture against the true chroma on the same lightness.
+
+    Parameters
+    ----------
+    lpips : Lpips
+        Its weights fixed.
+    lightness : Tensor, shape (N, 1, Y, X)
+        L* / 50 - 1.
+    ab, true_ab : Tensor, shape (N, 2, Y / 2, X / 2)
+        a* and b*, divided by 110.
+    """
+    looks = (lpips(_srgb(lightness, chroma)) for chroma in (ab, true_ab))
+    parts = [((a - b).square() * w).sum(dim=1).mean() for a, b, w in zip(*looks, lpips.lin)]
+    return torch.stack(parts).sum()
+
+
+def load_perceptual(path: Path, device: torch.device) -> "Lpips":
+    """LPIPS as a loss; see `training.evaluation.perceptual.load_lpips`."""
+    from training.evaluation.perceptual import load_lpips
+
+    return load_lpips(path).to(device)
+
+
+def _srgb(lightness: Tensor, ab: Tensor) -> Tensor:
+    """SRGB in [-1, 1], shape (N, 3, Y, X), out of gamut clipped; differentiable."""
+    chroma = F.interpolate(ab * AB_SCALE, scale_factor=2, mode="bilinear", align_corners=False)
+    fy = ((lightness + 1) * 50 + 16) / 116
+    f = torch.cat([fy + chroma[:, :1] / 500, fy, fy - chroma[:, 1:] / 200], dim=1)
+    xyz = torch.where(f > LAB_DELTA, f**3, 3 * LAB_DELTA**2 * (f - 4 / 29))
+    matrix = torch.as_tensor(XYZ_TO_RGB * WHITE, dtype=xyz.dtype, device=xyz.device)
+    # a little above zero, where the slope of the power would be infinite
+    linear = torch.einsum("ij,njyx->niyx", matrix, xyz).clamp(1e-4, 1)
+    encoded = torch.where(linear <= 0.0031308, linear * 12.92, 1.055 * linear ** (1 / 2.4) - 0.055)
+    return (encoded * 2 - 1).contiguous(memory_format=torch.channels_last)
 
 
 def nearest_bin(ab: Tensor) -> Tensor:

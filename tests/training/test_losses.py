@@ -2,8 +2,17 @@ import numpy as np
 import pytest
 import torch
 
-from training.color import bin_centres
-from training.losses import adversarial_loss, discriminator_loss, distribution_loss, l1_loss, nearest_bin, scale_loss
+from training.color import bin_centres, lab_to_srgb
+from training.evaluation.perceptual import Lpips
+from training.losses import (
+    adversarial_loss,
+    discriminator_loss,
+    distribution_loss,
+    l1_loss,
+    nearest_bin,
+    perceptual_loss,
+    scale_loss,
+)
 from training.network import AB_SCALE
 
 
@@ -82,3 +91,50 @@ def test_the_distribution_loss_vanishes_when_the_right_bin_is_certain():
     for column, centre in enumerate([(20, 30), (-40, 10)]):
         logits[0, np.flatnonzero((bin_centres() == centre).all(axis=1))[0], 0, column] = 100
     assert distribution_loss(logits, ab).item() == pytest.approx(0, abs=1e-6)
+
+
+def test_the_distribution_loss_is_the_cross_entropy_at_one_pixel_of_each_cell():
+    true_ab = torch.zeros(1, 2, 8, 8)
+    logits = torch.zeros(1, len(bin_centres()), 2, 2)
+    logits[:, nearest_bin(true_ab)[0, 0, 0]] = 100
+    assert distribution_loss(logits, true_ab).item() == pytest.approx(0, abs=1e-6)
+
+
+def test_rare_colours_weigh_more():
+    true_ab = torch.tensor([[0.0, 0.0], [0.5, 0.5]]).T.reshape(1, 2, 1, 2)
+    rarity = torch.ones(len(bin_centres()))
+    rarity[nearest_bin(true_ab)[0, 0, 1]] = 3
+    ab = torch.zeros(1, 2, 1, 2)
+    assert l1_loss(ab, true_ab, rarity).item() == pytest.approx(3 * l1_loss(ab, true_ab).item())
+    assert l1_loss(ab, ab, rarity).item() == 0
+
+
+def random_lpips() -> Lpips:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        lpips = Lpips().requires_grad_(False)
+    for weight in lpips.lin:
+        weight += 1
+    return lpips
+
+
+def test_the_perceptual_loss_is_that_of_the_rendered_pictures():
+    lpips, rng = random_lpips(), np.random.default_rng(0)
+    lightness = np.float32(rng.uniform(40, 60, (64, 64)))
+    chroma = [np.float32(np.broadcast_to(ab, (64, 64, 2))) for ab in ((10, 5), (-5, 8))]
+    looks = []
+    for ab in chroma:
+        rgb = lab_to_srgb(np.concatenate([lightness[..., None], ab], axis=-1))
+        looks.append(lpips(torch.from_numpy(rgb * 2 - 1).permute(2, 0, 1)[None]))
+    expected = sum(((a - b).square() * w).sum(dim=1).mean() for a, b, w in zip(*looks, lpips.lin))
+    halves = [torch.from_numpy(ab[::2, ::2] / AB_SCALE).permute(2, 0, 1)[None] for ab in chroma]
+    found = perceptual_loss(lpips, torch.from_numpy(lightness / 50 - 1)[None, None], *halves)
+    assert found.item() == pytest.approx(expected.item(), rel=1e-3)
+
+
+def test_the_perceptual_loss_has_a_finite_slope_for_any_colour():
+    ab = (torch.rand(2, 2, 32, 32) * 2 - 1).requires_grad_()
+    lightness = torch.rand(2, 1, 64, 64) * 2 - 1
+    perceptual_loss(random_lpips(), lightness, ab, torch.zeros(2, 2, 32, 32)).backward()
+    assert ab.grad.isfinite().all()
+    assert ab.grad.abs().sum() > 0
