@@ -294,7 +294,8 @@ def audit(
 def train(*, settings: Path, resume: bool = False) -> int:
     """Train a model: the generator alone first, then against the discriminator.
 
-    Example: colorize train --settings photo.toml
+    The pictures are audited first. The folder of the run gets a page with curves and pictures (progress.html), the
+    model and its card. Example: colorize train --settings photo.toml
 
     Parameters
     ----------
@@ -306,6 +307,7 @@ def train(*, settings: Path, resume: bool = False) -> int:
     from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     from training.fit import train as fit
+    from training.run_log import LOSSES
     from training.settings import read_settings
 
     run_settings = read_settings(settings)
@@ -313,17 +315,27 @@ def train(*, settings: Path, resume: bool = False) -> int:
     columns = (
         TextColumn("{task.description}"),
         MofNCompleteColumn(),
+        TextColumn("{task.fields[pace]}"),
         TimeRemainingColumn(),
         TextColumn("{task.fields[losses]}"),
     )
     with Progress(*columns, console=stderr) as progress:
-        task = progress.add_task("samples", total=total, losses="")
+        looked = progress.add_task("pictures looked through", total=None, pace="", losses="")
+        task = progress.add_task("samples", total=total, pace="", losses="")
 
-        def report(samples: int, losses: dict[str, float]) -> None:
-            text = "  ".join(f"{name} {value:.3g}" for name, value in losses.items())
-            progress.update(task, completed=samples, losses=text)
+        def audited(pictures: int) -> None:
+            progress.update(looked, completed=pictures)
 
-        result = fit(run_settings, resume=resume, report=report)
+        def note(sentence: str) -> None:
+            progress.remove_task(looked)
+            progress.console.print(sentence, markup=False)
+
+        def report(samples: int, scalars: dict[str, float]) -> None:
+            pace = f"{scalars['pictures_per_second']:.0f}/s, {scalars['waiting']:.0%} waiting for pictures"
+            losses = "  ".join(f"{name} {value:.3g}" for name, value in scalars.items() if name in LOSSES)
+            progress.update(task, completed=samples, pace=pace, losses=losses)
+
+        result = fit(run_settings, resume=resume, report=report, audited=audited, note=note)
     print(result)
     return DONE
 

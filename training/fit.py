@@ -5,12 +5,11 @@ Schedules count samples, not steps. What learns is in `training.trainer`, what i
 """
 
 import itertools
-import json
 import math
 import signal
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,15 +19,17 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from training.atomic import put_whole
 from training.audit import Audit, audit
 from training.audit_report import write_report
 from training.checkpoints import ModelInfo, read_tensors, save_model, write_tensors
 from training.color import srgb_to_lab
 from training.data import Pictures, load_pictures
 from training.errors import TrainingError
+from training.evaluation.candidates import find_candidates
+from training.evaluation.evaluate import measure
 from training.evaluation.perceptual import Judges
 from training.evaluation.truths import pictures_to_measure
+from training.model_card import PICTURES, Figures, read_left_out, write_card, write_manifest
 from training.picture_sources import decode_rgb
 from training.rarity import colour_rarity
 from training.run_log import Report, RunLog
@@ -36,17 +37,23 @@ from training.samples import Sample, TrainingSamples
 from training.settings import Settings, Stage, write_settings
 from training.stopping import Stopping
 from training.trainer import Trainer, below, make_fabric
-from training.watch import Watcher
+from training.watch import SIDE, Watcher
 
 CHECKPOINT = "checkpoint.safetensors"
-LEFT_OUT = "left-out.json"
 LARGEST_CHECKPOINT_BYTES = 2_000_000_000
 WARM_UP = 0.05  # of a stage's samples, the learning rate rises
 FINAL_RATE = 0.02  # of the learning rate, at the end of a stage
 FINEST = 1.6  # times the largest samples: pictures are kept with at most such a short side, so that no crop is enlarged
 
 
-def train(settings: Settings, *, resume: bool = False, report: Report | None = None) -> Path:
+def train(
+    settings: Settings,
+    *,
+    resume: bool = False,
+    report: Report | None = None,
+    audited: Callable[[int], None] = lambda pictures: None,
+    note: Callable[[str], None] = lambda sentence: None,
+) -> Path:
     """Train a model and write it to ``settings.output / settings.name``.
 
     Parameters
@@ -58,6 +65,8 @@ def train(settings: Settings, *, resume: bool = False, report: Report | None = N
         weights, bit for bit, as an undisturbed one of as many threads.
     report : callable, optional
         See `training.run_log.RunLog`.
+    audited, note : callable
+        Get the number of pictures that were looked through, and sentences on what was found.
 
     Returns
     -------
@@ -67,31 +76,34 @@ def train(settings: Settings, *, resume: bool = False, report: Report | None = N
     folder = settings.output / settings.name
     if not resume and (folder / CHECKPOINT).exists():
         raise TrainingError(f"{folder} holds an earlier run of this name: resume it, or choose another name")
-    left_out, found = _to_leave_out(settings, folder if resume else None)
+    left_out, found = _to_leave_out(settings, folder if resume else None, audited)
     pictures = _load(settings, left_out)
+    note(f"{len(pictures.names)} pictures; left out: {_counts(pictures.left_out) or 'none'} ({folder / PICTURES})")
     with _arithmetic(settings.threads):
         run = _Run(settings, pictures, folder, resume=resume, report=report)
         if run.writes:
             write_settings(settings, folder / "settings.toml")
             if found:
                 write_report(found, folder / "audit.html")
-            with put_whole(folder / LEFT_OUT, overwrite=True) as partial:
-                partial.write_text(json.dumps(left_out, indent=1))
+            write_manifest(folder, pictures, left_out)
         if not run.to_the_end():
             return folder / CHECKPOINT
     path = folder / f"{settings.name}.safetensors"
     if run.writes:
         save_model(path, run.trainer.average, run.info())
+        write_card(folder / "card.md", path, settings, run.final_figures(path))
     return path
 
 
-def _to_leave_out(settings: Settings, resumed: Path | None) -> tuple[dict[str, str], Audit | None]:
+def _to_leave_out(
+    settings: Settings, resumed: Path | None, audited: Callable[[int], None]
+) -> tuple[dict[str, str], Audit | None]:
     """Pictures that the audit found to leave out, with the reason; and the audit, where the run does not know yet."""
-    if resumed and (resumed / LEFT_OUT).exists():
-        return json.loads((resumed / LEFT_OUT).read_text()), None
+    if resumed and (left_out := read_left_out(resumed)) is not None:
+        return left_out, None
     if not settings.leave_out:
         return {}, None
-    found = audit(settings.data, settings.watch)
+    found = audit(settings.data, settings.watch, audited)
     reasons = ((reason, names) for reason, names in found.findings.items() if reason in settings.leave_out)
     return {name: reason for reason, names in reasons for name in names}, found
 
@@ -101,13 +113,16 @@ def _load(settings: Settings, left_out: Mapping[str, str]) -> Pictures:
     try:
         return load_pictures(settings.data, left_out=left_out, side=side, cache_bytes=settings.cache_bytes)
     except TrainingError as error:
-        counts = ", ".join(f"{count} {reason}" for reason, count in Counter(left_out.values()).items())
-        if not counts:
+        if not left_out:
             raise
         raise TrainingError(
-            f"{error}. The audit left out {counts}: look at them with `colorize audit`, and name in the setting "
+            """Pictures that the audit found to leave out, with the reason; and the audit, where the run has not noted them."""
             "leave_out only the reasons that you agree with"
         ) from error
+
+
+def _counts(left_out: Mapping[str, str]) -> str:
+    return ", ".join(f"{count} {reason}" for reason, count in Counter(left_out.values()).items())
 
 
 @contextmanager
@@ -222,6 +237,15 @@ class _Run:
             mean_ab=self.mean_ab,
             samples=self.trainer.samples - self.trainer.skipped,
         )
+
+    def final_figures(self, model: Path) -> dict[str, Figures]:
+        """What the card tells of the finished model."""
+        if not self.watcher:
+            return {}
+        pictures = self.watcher.pictures
+        title = f"{len(pictures.names)} pictures that it was not trained on, reduced to {SIDE} pixels"
+        candidates = find_candidates([str(model), "gray", "mean"])
+        return {title: measure(candidates, pictures, self.watcher.judges)["models"]}
 
     def _save(self) -> None:
         self.saved = self.trainer.samples

@@ -41,12 +41,12 @@ def keep_to_hints(colour: GridColour, lightness: np.ndarray, channels: np.ndarra
     rows, columns = np.nonzero(share)
     if not len(rows):
         return colour
-    height, width = shape = colour.error.shape
+    height, width = colour.ab.shape[1:]
     light = halved(lightness.astype(np.float32) / np.float32(2.55))
     asked = np.stack([halved(part)[rows, columns] for part in channels[1:]]) / share[rows, columns]
     missed = asked - colour.ab[:, rows, columns]
-    weight, sums = np.zeros(shape, np.float32), np.zeros((2, *shape), np.float32)
-    y, x = np.indices(shape, np.float32, sparse=True)
+    weight, sums = np.zeros((height, width), np.float32), np.zeros_like(colour.ab)
+    y, x = np.indices((height, width), np.float32, sparse=True)
     for start in range(0, len(rows), CELLS_AT_ONCE):
         row, column = (part[start : start + CELLS_AT_ONCE, None, None] for part in (rows, columns))
         squares = (

@@ -55,6 +55,7 @@ class Settings(_Frozen):
     stages: Annotated[list[Stage], Field(min_length=1)]
     output: Path = Path("runs")
     leave_out: list[Reason] = list(get_args(Reason))  # of what the audit finds; the unusable and the gray always are
+    notes: Path | None = None  # Markdown for the model's card: origin and licences of the pictures, what was seen, use
     watch: Path | None = None  # pictures that are not trained on
     watch_pictures: Annotated[int, Field(gt=1)] = 100  # at most
     seed: Annotated[int, Field(ge=0)] = 1
@@ -123,7 +124,11 @@ def read_settings(path: Path) -> Settings:
     except ValidationError as error:
         raise SettingsError("\n".join(_sentences(path, error))) from error
     folder = path.absolute().parent  # absolute, so that the settings written beside a result name the same places
-    places = {key: folder / value for key in ("output", "watch", "lpips_weights") if (value := getattr(settings, key))}
+    places = {
+        key: folder / value
+        for key in ("output", "notes", "watch", "lpips_weights")
+        if (value := getattr(settings, key))
+    }
     if settings.base and (folder / settings.base).is_file():
         places["base"] = str(folder / settings.base)
     return settings.model_copy(update={"data": [folder / source for source in settings.data], **places})

@@ -117,7 +117,7 @@ def test_a_run_gives_a_model_its_settings_a_log_and_a_checkpoint(make):
     assert (info.name, info.encoder, info.size, info.samples) == ("tiny", "pix2pix", 32, 6 * BATCH)
     assert network.stride == 32
     files = {file.name for file in path.parent.iterdir()}
-    tables = {"log.csv", "watch.csv", "progress.html", "left-out.json"}
+    tables = {"log.csv", "watch.csv", "progress.html", "pictures.json", "card.md"}
     assert files == {"tiny.safetensors", "settings.toml", CHECKPOINT} | tables
 
 
@@ -392,7 +392,9 @@ def test_what_the_audit_finds_is_left_out_and_shown(make, pictures, tmp_path):
     (tmp_path / "more" / "again.png").write_bytes((pictures / "03.png").read_bytes())
     settings = make(data=[tmp_path / "more"], leave_out=["duplicate"])
     train(settings)
-    assert json.loads((settings.output / "tiny" / "left-out.json").read_text()) == {"again.png": "duplicate"}
+    manifest = json.loads((settings.output / "tiny" / "pictures.json").read_text())
+    assert manifest["pictures"] == 12
+    assert manifest["left_out"] == {"again.png": "duplicate"}
     assert "again.png" in (settings.output / "tiny" / "audit.html").read_text()
 
 
