@@ -116,13 +116,15 @@ def _load(settings: Settings, left_out: Mapping[str, str]) -> Pictures:
         if not left_out:
             raise
         raise TrainingError(
-            """Pictures that the audit found to leave out, with the reason; and the audit, where the run has not noted them."""
-            "leave_out only the reasons that you agree with"
+            f"{error}. The audit left out {_counts(left_out)}: look at them with `colorize audit`, and name in the "
+            "setting leave_out only the reasons that you agree with"
         ) from error
 
 
 def _counts(left_out: Mapping[str, str]) -> str:
-    return ", ".join(f"{count} {reason}" for reason, count in Counter(left_out.values()).items())
+    """How many for each reason, without its particulars."""
+    counts = Counter(reason.partition(" (")[0] for reason in left_out.values())
+    return ", ".join(f"{count} {reason}" for reason, count in counts.items())
 
 
 @contextmanager
