@@ -51,6 +51,13 @@ def has_photographs(data: Path | None) -> bool:
     return found
 
 
+def rounded(figures: Any) -> Any:
+    """Figures with four decimals, and what holds them."""
+    if isinstance(figures, dict):
+        return {key: rounded(value) for key, value in figures.items()}
+    return round(figures, 4) if isinstance(figures, float) else figures
+
+
 def save_results(name: str, results: Mapping[str, Any]) -> str:
     """Write the results of a script; the text comes back."""
     RESULTS.mkdir(exist_ok=True)

@@ -14,7 +14,7 @@ from _measure import save_results
 
 from training import Colorizer
 from training.color import gray
-from training.degradation import degraded
+from training.degradation import NETWORK_SIDE, degraded
 from training.domain import NOTES
 from training.gray_page import GrayPages, SomePlanes, plane_kind
 from training.picture_sources import decode_rgb, iter_picture_files
@@ -50,7 +50,7 @@ def old_photographs(folder: Path) -> Planes:
 def aged(source: Path) -> Planes:
     rng = np.random.default_rng(0)
     for rgb8 in rgbs(source):
-        yield np.rint(255 * degraded(rgb8, rng, min(rgb8.shape[:2]) / 128)).astype(np.uint8), None
+        yield np.rint(255 * degraded(rgb8, rng, min(rgb8.shape[:2]) / NETWORK_SIDE)).astype(np.uint8), None
 
 
 def films(folder: Path) -> Planes:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from _measure import has_photographs, photographs_parser, save_results
+from _measure import has_photographs, photographs_parser, rounded, save_results
 
 from training import Colorizer
 from training.chroma_map import UNCERTAINTY_STEP, ChromaMap
@@ -209,13 +209,6 @@ def measure(model: str, data: Path, val: Path | None, limit: int | None) -> dict
         "calibration": measure_calibration(pictures, others),
         "hints": measure_hints(colorizer, pictures),
     }
-
-
-def rounded(figures: Any) -> Any:
-    """Figures with four decimals, and what holds them."""
-    if isinstance(figures, dict):
-        return {key: rounded(value) for key, value in figures.items()}
-    return round(figures, 4) if isinstance(figures, float) else figures
 
 
 def main() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from _measure import has_photographs, photographs_parser, save_results
+from _measure import has_photographs, photographs_parser, rounded, save_results
 from PIL import Image
 
 from training.color import gray
@@ -28,14 +28,7 @@ SHEET_ROWS = 12
 
 def figures(result: dict[str, Any]) -> dict[str, Any]:
     """The four figures of each candidate as it ships, and of a model at equal colourfulness."""
-    return {
-        name: rounded({key: of[key] for key in FIGURES}) | {"at_065": of["at_065"] and rounded(of["at_065"])}
-        for name, of in result["models"].items()
-    }
-
-
-def rounded(values: dict[str, Any]) -> dict[str, Any]:
-    return {key: round(value, 4) if isinstance(value, float) else value for key, value in values.items()}
+    return {name: rounded({key: of[key] for key in (*FIGURES, "at_065")}) for name, of in result["models"].items()}
 
 
 def save_contact_sheet(candidates: Sequence[Candidate], pictures: Pictures, path: Path) -> None:

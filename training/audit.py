@@ -16,7 +16,17 @@ from PIL import Image
 
 from training.album import find_pictures
 from training.color import gray, lightness8
-from training.picture_sources import decode_rgb, iter_picture_files, iter_pictures, nearly_gray, why_unusable
+from training.errors import InputFileError
+from training.parallel import map_in_threads
+from training.picture_sources import (
+    DECODING_ERRORS,
+    PictureReference,
+    decode_rgb,
+    iter_picture_files,
+    iter_pictures,
+    nearly_gray,
+    why_unusable,
+)
 from training.small_lightness import area_means, small_shape
 from training.tint import color_spread
 
@@ -62,13 +72,26 @@ REASONS: dict[Reason, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Examined:
-    """What is kept of a picture: why it should be looked at, and what it is compared by."""
+    """What is kept of a picture: why it should be looked at, and what it is compared by.
+
+    Attributes
+    ----------
+    name : str
+        Path in its source.
+    reasons : list of str
+        Keys of `REASONS`.
+    digest : bytes, or None
+        SHA-256; None of a file that could not be read.
+    thumbnail : ndarray of uint8, shape (16, 16, 3), or None
+        Of those that can serve, sRGB.
+    note : str
+        A sentence on the reasons.
+    """
 
     name: str
     reasons: list[Reason]
-    digest: str
+    digest: bytes | None = None
     thumbnail: np.ndarray | None = None
-    preview: bytes = b""
     note: str = ""
 
 
@@ -116,12 +139,14 @@ def audit(
     Raises
     ------
     InputFileError
-        If one of them is missing or damaged.
+        If a source is missing, or a tar or a hierarchy damaged; a single picture that cannot be read is a finding.
     """
-    held_out = [examine(file.name, file.read()) for file in iter_picture_files(against)] if against else []
-    examined = []
-    for file in iter_pictures(data):
-        examined.append(examine(file.name, file.read()))
+    held_out = [picture for _, picture in map_in_threads(examine, iter_picture_files(against))] if against else []
+    references: list[PictureReference] = []
+    examined: list[Examined] = []
+    for reference, picture in map_in_threads(examine, iter_pictures(data)):
+        references.append(reference)
+        examined.append(picture)
         report(len(examined))
     findings: dict[Reason, dict[str, str]] = {reason: {} for reason in REASONS}
     for picture in examined:
@@ -133,19 +158,24 @@ def audit(
     for name in findings["duplicate"]:
         findings["near-duplicate"].pop(name, None)
     found = set().union(*findings.values())
-    return Audit(len(examined), findings, {p.name: p.preview for p in examined if p.name in found and p.preview})
+    previews = map_in_threads(_preview, (reference for reference in references if reference.name in found))
+    return Audit(len(examined), findings, {reference.name: preview for reference, preview in previews if preview})
 
 
-def examine(name: str, encoded: bytes) -> Examined:
+def examine(reference: PictureReference) -> Examined:
     """What one picture shows by itself."""
-    digest = hashlib.sha256(encoded).hexdigest()
+    name = reference.name
+    try:
+        encoded = reference.read()
+    except InputFileError as error:
+        return Examined(name, ["unusable"], note=f"{error}")
+    digest = hashlib.sha256(encoded).digest()
     reason = why_unusable(encoded, nearly_gray)
-    if reason and reason != "gray":
+    if reason == "gray":
+        return Examined(name, ["gray"], digest)
+    if reason:
         return Examined(name, ["unusable"], digest, note=reason)
     image = decode_rgb(encoded)
-    preview = _preview(image)
-    if reason:
-        return Examined(name, ["gray"], digest, preview=preview)
     rgb = np.asarray(image)
     luma = gray(rgb)
     rules: dict[Reason, bool] = {
@@ -156,11 +186,16 @@ def examine(name: str, encoded: bytes) -> Examined:
         "collage": bool(find_pictures(_small(luma))),
     }
     thumbnail = np.asarray(image.resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BOX))
-    return Examined(name, [rule for rule, holds in rules.items() if holds], digest, thumbnail, preview)
+    return Examined(name, [rule for rule, holds in rules.items() if holds], digest, thumbnail)
 
 
-def _preview(image: Image.Image) -> bytes:
-    small, buffer = image.copy(), io.BytesIO()
+def _preview(reference: PictureReference) -> bytes | None:
+    """A small JPEG of what can be read."""
+    try:
+        small = decode_rgb(reference.read(), least_side=PREVIEW)
+    except DECODING_ERRORS:  # an InputFileError is an OSError
+        return None
+    buffer = io.BytesIO()
     small.thumbnail((PREVIEW, PREVIEW))
     small.save(buffer, "JPEG", quality=80)
     return buffer.getvalue()
@@ -206,27 +241,32 @@ def _ends_in_a_frame(lines: np.ndarray) -> bool:
 
 def _same_bytes(pictures: Iterable[Examined], others: Iterable[Examined]) -> dict[str, str]:
     """Those whose bytes another one has; of one set the first stays."""
-    first: dict[str, Examined] = {}
+    first: dict[bytes, Examined] = {}
     for other in others:
-        first.setdefault(other.digest, other)
-    return {p.name: f"as {first[p.digest].name}" for p in pictures if p.digest in first and first[p.digest] is not p}
+        if other.digest:
+            first.setdefault(other.digest, other)
+    same = ((picture, first.get(picture.digest or b"")) for picture in pictures)
+    return {picture.name: f"as {other.name}" for picture, other in same if other and other is not picture}
 
 
 def _alike(pictures: list[Examined], others: list[Examined] | None) -> dict[str, str]:
     """Those whose thumbnail nearly is another one's; without `others` an earlier one's."""
     ours = [p for p in pictures if p.thumbnail is not None]
     theirs = ours if others is None else [p for p in others if p.thumbnail is not None]
-    if not ours or not theirs:
-        return {}
-    known, found = _normalised(theirs), {}
-    rows = known if others is None else _normalised(ours)
-    for start in range(0, len(rows), COMPARED_AT_ONCE):
-        alike = rows[start : start + COMPARED_AT_ONCE] @ known.T
-        if others is None:
-            alike = np.tril(alike, start - 1)  # with earlier ones only
-        best = alike.argmax(axis=1)
-        for index in np.nonzero(alike[np.arange(len(best)), best] > NEAR_DUPLICATE)[0]:
-            found[ours[start + index].name] = f"as {theirs[best[index]].name}"
+    found = {}
+    for start in range(0, len(ours), COMPARED_AT_ONCE):
+        rows = _normalised(ours[start : start + COMPARED_AT_ONCE])
+        best, nearest = np.full(len(rows), NEAR_DUPLICATE, np.float32), np.full(len(rows), -1)
+        for first in range(0, len(theirs) if theirs is not ours else start + 1, COMPARED_AT_ONCE):
+            alike = rows @ _normalised(theirs[first : first + COMPARED_AT_ONCE]).T
+            if first == start and theirs is ours:
+                alike = np.tril(alike, -1)  # with earlier ones only
+            place = alike.argmax(axis=1)
+            highest = alike.max(axis=1)
+            nearest = np.where(highest > best, first + place, nearest)
+            best = np.maximum(best, highest)
+        for index in np.nonzero(nearest >= 0)[0]:
+            found[ours[start + index].name] = f"as {theirs[nearest[index]].name}"
     return found
 
 

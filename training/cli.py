@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import App, Parameter
 
 from training import __version__
-from training.console import DONE, SOME_FAILED, WRONG_USE, complain, run, stderr
+from training.console import DONE, INTERRUPTED, SOME_FAILED, WRONG_USE, complain, run, stderr
 from training.errors import ColorizeError
 
 if TYPE_CHECKING:
@@ -327,7 +327,7 @@ def train(*, settings: Path, resume: bool = False) -> int:
             progress.update(looked, completed=pictures)
 
         def note(sentence: str) -> None:
-            progress.remove_task(looked)
+            progress.update(looked, visible=False)
             progress.console.print(sentence, markup=False)
 
         def report(samples: int, scalars: dict[str, float]) -> None:
@@ -336,6 +336,8 @@ def train(*, settings: Path, resume: bool = False) -> int:
             progress.update(task, completed=samples, pace=pace, losses=losses)
 
         result = fit(run_settings, resume=resume, report=report, audited=audited, note=note)
+    if result is None:
+        return INTERRUPTED
     print(result)
     return DONE
 

@@ -2,18 +2,16 @@
 
 import hashlib
 import io
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 from PIL import Image
 
-from training.console import usable_cores
 from training.errors import InputFileError, TrainingError
+from training.parallel import map_in_threads
 from training.picture_sources import (
     DECODING_ERRORS,
     PictureReference,
@@ -27,9 +25,6 @@ from training.picture_sources import (
 MINIMUM_PICTURES = 8
 CACHE_BYTES = 4_000_000_000  # of encoded pictures: two hundred thousand with a short side of 256 pixels
 REDUCED_QUALITY = 95  # of the JPEG that a reduced picture becomes, 4:4:4
-
-T = TypeVar("T")
-R = TypeVar("R")
 
 
 class StoredPictures(Sequence[bytes]):
@@ -130,7 +125,7 @@ def load_pictures(
     pictures = Pictures([], stored, {})
     unwanted = left_out or {}
     references = iter_pictures(sources)
-    for reference, looked in _map_in_threads(partial(_look_at, side=side, unwanted=unwanted), references):
+    for reference, looked in map_in_threads(partial(_look_at, side=side, unwanted=unwanted), references):
         if looked.reason:
             pictures.left_out[reference.name] = looked.reason
         else:
@@ -182,17 +177,3 @@ def reduced(original: bytes, side: int | None) -> bytes:
     buffer = io.BytesIO()
     image.resize(size, Image.Resampling.BOX).save(buffer, "JPEG", quality=REDUCED_QUALITY, subsampling="4:4:4")
     return buffer.getvalue()
-
-
-def _map_in_threads(function: Callable[[T], R], items: Iterable[T]) -> Iterator[tuple[T, R]]:
-    """Each item with its result, in order: on all cores, with few of them in memory at a time."""
-    threads = usable_cores()
-    pending: deque[tuple[T, Future[R]]] = deque()
-    with ThreadPoolExecutor(threads) as pool:
-        for item in items:
-            pending.append((item, pool.submit(function, item)))
-            if len(pending) > 2 * threads:
-                first, future = pending.popleft()
-                yield first, future.result()
-        for first, future in pending:
-            yield first, future.result()

@@ -1,7 +1,7 @@
 """What film, time and paper do to a photograph, done to training pictures: old gray is not the gray of today's cameras.
 
-Everything works on gray values, sRGB-encoded, in [0, 1], and only changes them: the true colours stay. Lengths are in
-units of the picture as the network sees it, so a larger picture is given the size of such a unit in its own pixels.
+Only the gray changes, sRGB-encoded and in [0, 1]: the true colours stay. Lengths are in units of the picture as the
+network sees it, so a larger picture is given the size of such a unit in its own pixels.
 """
 
 import io
@@ -15,6 +15,7 @@ from training.color import LUMINANCE_WEIGHTS, srgb_decode, srgb_encode
 # Relative sensitivity to red, green and blue light: blue-sensitive plates up to the 1880s, orthochromatic ones to the
 # 1920s (red comes out black), early panchromatic film, which is still too fast for blue
 BLUE_SENSITIVE, ORTHOCHROMATIC, PANCHROMATIC = (0.0, 0.1, 0.9), (0.02, 0.55, 0.43), (0.3, 0.4, 0.3)
+NETWORK_SIDE = 128  # pixels of the short side of the picture as the network sees it, about
 MOST_BLURRED = 2.5  # times smaller than the picture
 Change = Callable[[np.ndarray, np.random.Generator, float], np.ndarray]
 
@@ -29,7 +30,7 @@ def degraded(rgb8: np.ndarray, rng: np.random.Generator, unit: float = 1.0) -> n
     rng : Generator
         Decides what happens to it, and how much.
     unit : float
-        Pixels of the picture to one of the network's, whose short side is about 128.
+        Pixels of the picture to one of the network's, whose short side is about `NETWORK_SIDE`.
 
     Returns
     -------
@@ -54,7 +55,17 @@ _LINEAR = srgb_decode(np.arange(256) / 255).astype(np.float32)
 
 
 def softened(value: np.ndarray, rng: np.random.Generator, unit: float = 1.0) -> np.ndarray:
-    """As a smaller original, or a lens out of focus, would have it."""
+    """As a smaller original, or a lens out of focus, would have it.
+
+    Parameters
+    ----------
+    value : ndarray of float, shape (Y, X)
+        On any scale, such as gray in [0, 1] or L* in [0, 100]; the result is on the same.
+    rng : Generator
+        Decides how much.
+    unit : float
+        As of `degraded`.
+    """
     factor = unit * rng.uniform(1, MOST_BLURRED)
     small = _resized(value, [max(1, round(side / factor)) for side in value.shape], Image.Resampling.BOX)
     return _resized(small, value.shape, Image.Resampling.BILINEAR)

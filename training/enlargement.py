@@ -80,9 +80,9 @@ def grids_of_map(chroma: ChromaMap) -> Grids:
     return grids(chroma.ab.astype(np.float32) * np.float32(AB_STEP), chroma.lightness, wraps=chroma.wraps)
 
 
-def halved(plane: np.ndarray) -> np.ndarray:
-    """Means of 2 x 2 pixels: float32, of even sides."""
-    return reduce(np.add, [plane[y::2, x::2] for y in range(2) for x in range(2)]) / np.float32(4)
+def halved(values: np.ndarray) -> np.ndarray:
+    """Means of 2 x 2 pixels: float32, shape (Y, X) or (Y, X, C), of even sides."""
+    return reduce(np.add, [values[y::2, x::2] for y in range(2) for x in range(2)]) / np.float32(4)
 
 
 def _around(plane: np.ndarray, combine: Callable[[np.ndarray, np.ndarray], np.ndarray], wraps: bool) -> np.ndarray:

@@ -1,49 +1,53 @@
 """Training: the generator alone first, then against the discriminator; exact to resume.
 
-Schedules count samples, not steps. What learns is in `training.trainer`, what is measured on the way in
-`training.watch`, what is kept and when a stage stops in `training.stopping`.
+What learns is in `training.trainer`, what comes when in `training.schedule`, what is measured on the way in
+`training.watch`, and what is kept and when a stage stops in `training.stopping`.
 """
 
 import itertools
-import math
 import signal
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader
 
 from training.audit import Audit, audit
 from training.audit_report import write_report
 from training.checkpoints import ModelInfo, read_tensors, save_model, write_tensors
 from training.color import srgb_to_lab
 from training.data import Pictures, load_pictures
-from training.errors import TrainingError
+from training.errors import ModelFileError, SettingsError, TrainingError
 from training.evaluation.candidates import find_candidates
 from training.evaluation.evaluate import measure
+from training.evaluation.metrics import require_torchmetrics
 from training.evaluation.perceptual import Judges
 from training.evaluation.truths import pictures_to_measure
-from training.model_card import PICTURES, Figures, read_left_out, write_card, write_manifest
+from training.model_card import MANIFEST, Figures, read_left_out, write_card, write_manifest
+from training.model_files import find_model, read_metadata
 from training.picture_sources import decode_rgb
 from training.rarity import colour_rarity
-from training.run_log import Report, RunLog
-from training.samples import Sample, TrainingSamples
+from training.run_log import Report, RunLog, require_matplotlib
+from training.schedule import batches
 from training.settings import Settings, Stage, write_settings
-from training.stopping import Stopping
-from training.trainer import Trainer, below, make_fabric
+from training.stopping import Look, Stopping, Verdict
+from training.torch_threads import torch_threads
+from training.trainer import Trainer, make_fabric, part_of
 from training.watch import SIDE, Watcher
 
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
 CHECKPOINT = "checkpoint.safetensors"
+CHECKPOINT_FORMAT = "napari-colorize checkpoint 2"
 LARGEST_CHECKPOINT_BYTES = 2_000_000_000
-WARM_UP = 0.05  # of a stage's samples, the learning rate rises
-FINAL_RATE = 0.02  # of the learning rate, at the end of a stage
 FINEST = 1.6  # times the largest samples: pictures are kept with at most such a short side, so that no crop is enlarged
+Note = Callable[[str], None]
 
 
 def train(
@@ -52,8 +56,8 @@ def train(
     resume: bool = False,
     report: Report | None = None,
     audited: Callable[[int], None] = lambda pictures: None,
-    note: Callable[[str], None] = lambda sentence: None,
-) -> Path:
+    note: Note = lambda sentence: None,
+) -> Path | None:
     """Train a model and write it to ``settings.output / settings.name``.
 
     Parameters
@@ -61,8 +65,8 @@ def train(
     settings : Settings
         The whole run.
     resume : bool
-        Go on from the checkpoint of the output folder. An interrupted and resumed run on a CPU gives the same
-        weights, bit for bit, as an undisturbed one of as many threads.
+        Go on from the checkpoint of the output folder. An interrupted and resumed run of one process on a CPU gives
+        the same weights, bit for bit, as an undisturbed one of as many threads.
     report : callable, optional
         See `training.run_log.RunLog`.
     audited, note : callable
@@ -70,29 +74,58 @@ def train(
 
     Returns
     -------
-    Path
-        The model file, or the checkpoint if the run was interrupted (Ctrl-C or SIGTERM).
+    Path or None
+        The model file; None if the run was interrupted (Ctrl-C or SIGTERM) and saved.
+
+    Raises
+    ------
+    SettingsError
+        If something that the settings name is missing or does not fit.
+    TrainingError
+        If there is nothing to resume, an earlier run in the way, too few pictures, or losses that are not finite.
     """
     folder = settings.output / settings.name
-    if not resume and (folder / CHECKPOINT).exists():
-        raise TrainingError(f"{folder} holds an earlier run of this name: resume it, or choose another name")
+    _check_ready(settings, folder, resume=resume)
+    fabric = make_fabric(settings)  # first: other processes begin here
+    if not fabric.is_global_zero:
+        report = audited = note = lambda *_: None  # type: ignore[assignment]
     left_out, found = _to_leave_out(settings, folder if resume else None, audited)
     pictures = _load(settings, left_out)
-    note(f"{len(pictures.names)} pictures; left out: {_counts(pictures.left_out) or 'none'} ({folder / PICTURES})")
-    with _arithmetic(settings.threads):
-        run = _Run(settings, pictures, folder, resume=resume, report=report)
-        if run.writes:
+    note(f"{len(pictures.names)} pictures; left out: {_counts(pictures.left_out) or 'none'} ({folder / MANIFEST})")
+    with torch_threads(settings.threads), _no_denormals():
+        run = _Run(settings, fabric, pictures, folder, resume=resume, report=report, note=note)
+        if run.is_main:
             write_settings(settings, folder / "settings.toml")
             if found:
                 write_report(found, folder / "audit.html")
             write_manifest(folder, pictures, left_out)
         if not run.to_the_end():
-            return folder / CHECKPOINT
-    path = folder / f"{settings.name}.safetensors"
-    if run.writes:
-        save_model(path, run.trainer.average, run.info())
-        write_card(folder / "card.md", path, settings, run.final_figures(path))
+            note(f"interrupted after {run.trainer.place} samples: the same command with --resume goes on")
+            return None
+        path = folder / f"{settings.name}.safetensors"
+        if run.is_main:
+            save_model(path, run.trainer.average, run.info())
+            write_card(folder / "card.md", path, settings, run.final_figures(path))
     return path
+
+
+def _check_ready(settings: Settings, folder: Path, *, resume: bool) -> None:
+    """Find what is missing before hours are spent."""
+    checkpoint = folder / CHECKPOINT
+    if not resume and checkpoint.exists():
+        raise TrainingError(f"{folder} holds an earlier run of this name: resume it, or choose another name")
+    if resume:
+        if not checkpoint.exists():
+            raise TrainingError(f"{folder} holds no run to resume: start it without --resume")
+        _check_settings(settings, checkpoint, read_metadata(checkpoint))
+    require_matplotlib()
+    if settings.base:
+        find_model(settings.base)
+    if settings.watch:
+        require_torchmetrics()
+    for key in ("notes", "lpips_weights"):
+        if (path := getattr(settings, key)) and not path.is_file():
+            raise SettingsError(f"{key}: {path} is not there")
 
 
 def _to_leave_out(
@@ -128,15 +161,12 @@ def _counts(left_out: Mapping[str, str]) -> str:
 
 
 @contextmanager
-def _arithmetic(threads: int) -> Iterator[None]:
-    """So many threads, and tiny numbers taken for zero, which would slow a step down; both as before afterwards."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
+def _no_denormals() -> Iterator[None]:
+    """Tiny numbers are taken for zero: they would slow a step down."""
     torch.set_flush_denormal(True)
     try:
         yield
     finally:
-        torch.set_num_threads(before)
         torch.set_flush_denormal(False)
 
 
@@ -144,33 +174,41 @@ class _Run:
     """One run: what learns, what it learns from, what is watched, and the folder of it all."""
 
     def __init__(
-        self, settings: Settings, pictures: Pictures, folder: Path, *, resume: bool, report: Report | None
+        self,
+        settings: Settings,
+        fabric: "Fabric",
+        pictures: Pictures,
+        folder: Path,
+        *,
+        resume: bool,
+        report: Report | None,
+        note: Note,
     ) -> None:
-        self.settings, self.pictures, self.folder = settings, pictures, folder
-        self.fabric = make_fabric(settings)
-        self.writes = self.fabric.is_global_zero
+        self.settings, self.fabric, self.pictures, self.folder, self.note = settings, fabric, pictures, folder, note
+        self.is_main = fabric.is_global_zero
         # before the trainer is seeded or restored: loading networks draws random numbers
         self.watcher = _watcher(settings) if settings.watch else None
-        self.trainer = Trainer(settings, self.fabric, colour_rarity(pictures.encoded) if settings.rebalance else None)
+        self.trainer = Trainer(settings, fabric, colour_rarity(pictures.encoded) if settings.rebalance else None)
         self.mean_ab = mean_ab(pictures.encoded)
         self.stopping: Stopping | None = None  # of the stage that has begun
         self.best: dict[str, Tensor] = {}  # its best model
+        self.last_look: Look | None = None  # of the stage before
         if resume:
             self._restore()
-        self.saved = self.trainer.samples
+        self.saved = self.trainer.place
         folder.mkdir(parents=True, exist_ok=True)
-        self.log = RunLog(folder, settings, self.trainer.samples, report) if self.writes else None
+        self.log = RunLog(folder, settings, self.trainer.place if resume else -1, report) if self.is_main else None
         if self.watcher and self.log:
             for name, row in zip(("gray", "true"), self.watcher.true_rows()):
                 self.log.save_row(name, row)
 
     def to_the_end(self) -> bool:
         """Train to the end, or to an interruption; says which."""
-        with _Interruption(self.fabric) as interrupted:
+        with _Interruption(self.trainer) as interrupted:
             end = 0
             for stage in self.settings.stages:
                 end += stage.samples
-                if self.trainer.samples < end and not self._stage(stage, end, interrupted):
+                if self.trainer.place < end and not self._stage(stage, end, interrupted):
                     return False
         self._save()
         if self.log:
@@ -178,55 +216,70 @@ class _Run:
         return True
 
     def _stage(self, stage: Stage, end: int, interrupted: "_Interruption") -> bool:
+        """Train to the end of a stage, or to an interruption; says which."""
         trainer = self.trainer
         if self.watcher and self.stopping is None:
-            self.stopping = Stopping(adversarial=stage.adversarial > 0, patience=stage.looks_to_wait)
-            if trainer.samples or self.settings.base:  # else there is nothing to see
-                self._look()
-        steps = batches(self.settings, self.pictures.encoded, stage, end, trainer.samples, self._part())
+            self._begin_stage(stage)
+        part = self.fabric.global_rank, self.fabric.world_size
         asked_at = time.perf_counter()
-        for rate, batch in steps:
+        for rate, batch in batches(self.settings, self.pictures.encoded, stage, end, trainer.place, part):
             waited = time.perf_counter() - asked_at
             scalars = trainer.step(batch, stage, rate)
             if self.log:
-                self.log.add(scalars, trainer.samples, waited)
-            place = trainer.samples - (end - stage.samples)
-            due = place // stage.watch_every > (place - self.settings.batch) // stage.watch_every
-            if self.watcher and (due or trainer.samples == end) and self._look():
-                trainer.skipped += end - trainer.samples
-                trainer.samples = end
-            if trainer.samples == end:
-                self._end_stage()
+                self.log.add(scalars, trainer.place, waited)
+            done = trainer.place - (end - stage.samples)
+            every = stage.samples_between_looks
+            due = done // every > (done - self.settings.batch) // every or trainer.place == end
+            stopped = self.watcher is not None and due and self._look()
+            if stopped or trainer.place == end:
+                self._end_stage(end)
             asked = interrupted.asked()
-            if trainer.samples - self.saved >= self.settings.checkpoint_every or asked:
+            if asked or trainer.place - self.saved >= self.settings.checkpoint_every:
                 self._save()
             if asked:
                 return False
-            if trainer.samples == end:
-                break
+            if trainer.place == end:
+                return True
             asked_at = time.perf_counter()
         return True
 
-    def _end_stage(self) -> None:
-        if self.stopping:
-            self.trainer.go_back(self.best)
-            self.stopping, self.best = None, {}
+    def _begin_stage(self, stage: Stage) -> None:
+        """Look at what the stage begins with, if it is anything: the best of the stage before, or another model."""
+        adversarial, patience = stage.adversarial > 0, stage.looks_to_wait
+        if self.last_look is None and self.settings.base and self.trainer.place == 0:
+            self.stopping = Stopping.from_beginning(None, adversarial=False, patience=0)
+            self._look()
+            self.last_look = self.stopping.best
+        self.stopping = Stopping.from_beginning(self.last_look, adversarial=adversarial, patience=patience)
+        self._keep_best()
 
-    def _part(self) -> tuple[int, int]:
-        """Which of how many processes this one is."""
-        return self.fabric.global_rank, self.fabric.world_size
+    def _end_stage(self, end: int) -> None:
+        """Go back to the best model of the stage, and on to the next one."""
+        trainer = self.trainer
+        if self.stopping:
+            self.last_look = self.fabric.broadcast(self.stopping.best)
+            assert self.last_look is not None  # its end is always looked at
+            trainer.go_back(self.best, self.last_look.samples)
+            self.note(f"the stage ends at {trainer.place} samples with the model of {self.last_look.samples}")
+            self.stopping, self.best = None, {}
+        trainer.place = end
 
     def _look(self) -> bool:
-        """Measure the model as it is; whether the stage should stop."""
-        assert self.watcher is not None
-        assert self.stopping is not None
-        figures, row = self.watcher.look(self.trainer.average, self.info())
-        best, stop = self.stopping.decide(figures)
+        """Measure the model as it is, in one process; whether the stage should stop."""
+        verdict = Verdict(best=False, stop=False)
+        if self.watcher and self.stopping and self.log:
+            look, row = self.watcher.look(self.trainer.average, self.info(), self.trainer.place)
+            verdict = self.stopping.decide(look)
+            self.log.watched(look, row, best=verdict.best)
+            if wrong := self.stopping.what_is_wrong(look):
+                self.note(f"after {look.samples} samples: {wrong}")
+        best, stop = self.fabric.broadcast(verdict)
         if best:
-            self.best = {key: value.clone() for key, value in self.trainer.average.state_dict().items()}
-        if self.log:
-            self.log.watched(figures, row, best=best)
+            self._keep_best()
         return stop
+
+    def _keep_best(self) -> None:
+        self.best = {key: value.clone() for key, value in self.trainer.average.state_dict().items()}
 
     def info(self) -> ModelInfo:
         """What the model file says about itself."""
@@ -237,7 +290,7 @@ class _Run:
             working_size=self.settings.working_size,
             saturation=1.0,
             mean_ab=self.mean_ab,
-            samples=self.trainer.samples - self.trainer.skipped,
+            samples=self.trainer.seen,
         )
 
     def final_figures(self, model: Path) -> dict[str, Figures]:
@@ -250,45 +303,52 @@ class _Run:
         return {title: measure(candidates, pictures, self.watcher.judges)["models"]}
 
     def _save(self) -> None:
-        self.saved = self.trainer.samples
+        self.saved = self.trainer.place
         tensors = self.trainer.tensors() | {f"best/{key}": value for key, value in self.best.items()}
         self.trainer.check_finite(*tensors.values())
         metadata = {
-            "samples": self.trainer.samples,
-            "skipped": self.trainer.skipped,
+            "format": CHECKPOINT_FORMAT,
+            "place": self.trainer.place,
+            "seen": self.trainer.seen,
             "stopping": self.stopping.to_dict() if self.stopping else None,
+            "last_look": Stopping(False, 0, best=self.last_look).to_dict(),
             "settings": self.settings.model_dump(mode="json"),
             "pictures": self.pictures.sha256,
+            "watched": self.watcher.pictures.sha256 if self.watcher else None,
         }
-        if self.writes:
+        if self.is_main:
             write_tensors(self.folder / CHECKPOINT, tensors, metadata)
 
     def _restore(self) -> None:
         path = self.folder / CHECKPOINT
-        if not path.exists():
-            raise TrainingError(f"{path.parent} holds no run to resume: start it without --resume")
         tensors, metadata = read_tensors(path, LARGEST_CHECKPOINT_BYTES)
-        _check_settings(self.settings, path, metadata)
-        if metadata["pictures"] != self.pictures.sha256:
+        watched = self.watcher.pictures.sha256 if self.watcher else None
+        if (metadata["pictures"], metadata["watched"]) != (self.pictures.sha256, watched):
             raise TrainingError(f"{path}: made with other pictures: resume with the same, or choose another name")
-        self.trainer.restore(tensors, metadata["samples"], metadata["skipped"])
+        try:
+            self.trainer.restore(tensors, metadata["place"], metadata["seen"])
+        except (KeyError, ValueError, RuntimeError) as error:
+            raise ModelFileError(f"{path}: its parts do not fit the settings ({error})") from error
         self.stopping = Stopping.from_dict(metadata["stopping"]) if metadata["stopping"] else None
-        self.best = below(tensors, "best")
+        self.last_look = Stopping.from_dict(metadata["last_look"]).best
+        self.best = part_of(tensors, "best")
 
 
 def _watcher(settings: Settings) -> Watcher:
-    assert settings.watch
+    assert settings.watch is not None
     pictures = pictures_to_measure(settings.watch, settings.watch_pictures)
     return Watcher(pictures, Judges.load(settings.lpips_weights))
 
 
 def _check_settings(settings: Settings, path: Path, metadata: Mapping[str, Any]) -> None:
     """Refuse a checkpoint that other settings led to."""
+    if metadata.get("format") != CHECKPOINT_FORMAT:
+        raise TrainingError(f"{path}: no checkpoint of this version: train under another name")
     try:
-        samples, earlier = metadata["samples"], Settings(**metadata["settings"])
+        place, earlier = metadata["place"], Settings(**metadata["settings"])
     except (KeyError, TypeError, ValueError) as error:
         raise TrainingError(f"{path}: no checkpoint of this version ({error}): train under another name") from error
-    mine, theirs = (_path_of_weights(s, samples) for s in (settings, earlier))
+    mine, theirs = (_path_of_weights(s, place) for s in (settings, earlier))
     if changed := sorted(key for key in mine if mine[key] != theirs[key]):
         raise TrainingError(
             f"{path}: made with other settings ({', '.join(changed)}): resume with those of "
@@ -296,59 +356,27 @@ def _check_settings(settings: Settings, path: Path, metadata: Mapping[str, Any])
         )
 
 
-_WITHOUT_EFFECT = {"output", "data", "device", "threads", "workers", "cache_bytes", "checkpoint_every", "working_size"}
+# of the pictures, those that are trained on and those that are watched, the contents are compared
+_WITHOUT_EFFECT = {
+    "output",
+    "data",
+    "notes",
+    "watch",
+    "lpips_weights",
+    "device",
+    "threads",
+    "workers",
+    "cache_bytes",
+    "checkpoint_every",
+}
 
 
-def _path_of_weights(settings: Settings, samples: int) -> dict[str, object]:
+def _path_of_weights(settings: Settings, place: int) -> dict[str, object]:
     """The settings that decided the weights so far: of the stages only those that have begun."""
-    values = settings.model_dump(exclude=_WITHOUT_EFFECT)
+    watched = {"working_size"} if settings.watch is None else set()  # what is kept depends on what is seen
+    values = settings.model_dump(exclude=_WITHOUT_EFFECT | watched)
     starts = itertools.accumulate((stage.samples for stage in settings.stages), initial=0)
-    return values | {"stages": [stage for stage, start in zip(values["stages"], starts) if start < samples]}
-
-
-def scheduled_rate(stage: Stage, done: int) -> float:
-    """Learning rate after `done` samples of a stage: a short linear rise, then half a cosine."""
-    progress = done / stage.samples
-    if progress < WARM_UP:
-        return stage.learning_rate * (progress + 1e-3) / WARM_UP
-    fall = (1 + math.cos(math.pi * (progress - WARM_UP) / (1 - WARM_UP))) / 2
-    return stage.learning_rate * (FINAL_RATE + (1 - FINAL_RATE) * fall)
-
-
-def batches(
-    settings: Settings,
-    encoded: Sequence[bytes],
-    stage: Stage,
-    end: int,
-    start: int,
-    part: tuple[int, int] = (0, 1),
-) -> Iterator[tuple[float, Sample]]:
-    """Learning rate and batch from sample number `start` to the end of a stage, which has the number `end`.
-
-    Parameters
-    ----------
-    settings : Settings
-        Of the run.
-    encoded : sequence of bytes
-        Pictures.
-    stage : Stage
-        It ends at `end`.
-    end, start : int
-        Numbers of samples of the whole run.
-    part : tuple of two int
-        Which of how many processes: each gets its share of every batch.
-    """
-    first = end - stage.samples
-    rank, world = part
-    share = settings.batch // world
-    firsts = range(start + rank * share, end, settings.batch)
-    numbers = [number + index for number in firsts for index in range(share)]
-    samples = TrainingSamples(encoded, stage.size, settings.seed, settings.hint_share, settings.degraded_share)
-    # a generator of its own: the loader's draws would shift those of dropout when a run is resumed
-    own = torch.Generator()
-    loader = DataLoader(samples, share, sampler=numbers, num_workers=settings.workers, generator=own)
-    for index, batch in enumerate(loader):
-        yield scheduled_rate(stage, start - first + index * settings.batch), batch
+    return values | {"stages": [stage for stage, start in zip(values["stages"], starts) if start < place]}
 
 
 def mean_ab(encoded: Sequence[bytes]) -> tuple[float, float]:
@@ -361,8 +389,8 @@ def mean_ab(encoded: Sequence[bytes]) -> tuple[float, float]:
 class _Interruption:
     """Turns Ctrl-C and SIGTERM into a question that the loop asks after each step, so that a step is never torn."""
 
-    def __init__(self, fabric: Any) -> None:
-        self._fabric, self._asked = fabric, False
+    def __init__(self, trainer: Trainer) -> None:
+        self._trainer, self._asked = trainer, False
 
     def __enter__(self) -> "_Interruption":
         self._before = {number: signal.signal(number, self._ask) for number in (signal.SIGINT, signal.SIGTERM)}
@@ -373,9 +401,7 @@ class _Interruption:
 
     def asked(self) -> bool:
         """Whether one of the processes was asked to end."""
-        if self._fabric.world_size == 1:
-            return self._asked
-        return bool(self._fabric.all_reduce(torch.tensor(float(self._asked)), reduce_op="sum") > 0)
+        return self._trainer.in_any_process(self._asked)
 
     def __exit__(self, *_: object) -> None:
         for number, handler in self._before.items():

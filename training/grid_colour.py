@@ -53,6 +53,13 @@ class GridColour:
         self.probabilities[:, *seen.coarser(DISTRIBUTION_STRIDE)] = picture.probabilities
 
 
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """Probabilities of what lies along the first axis: float64, same shape, sum 1."""
+    logits = logits.astype(np.float64)
+    chances = np.exp(logits - logits.max(axis=0))
+    return chances / chances.sum(axis=0)
+
+
 def _nearest(array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     """The array (..., y, x) on a finer grid, each cell that of the coarser grid under its centre."""
     y, x = ((2 * np.arange(fine) + 1) * side // (2 * fine) for fine, side in zip(shape, array.shape[-2:]))

@@ -9,7 +9,6 @@ References
 """
 
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -73,13 +72,6 @@ def perceptual_loss(lpips: "Lpips", lightness: Tensor, ab: Tensor, true_ab: Tens
     looks = (lpips(_srgb(lightness, chroma)) for chroma in (ab, true_ab))
     parts = [((a - b).square() * w).sum(dim=1).mean() for a, b, w in zip(*looks, lpips.lin)]
     return torch.stack(parts).sum()
-
-
-def load_perceptual(path: Path, device: torch.device) -> "Lpips":
-    """LPIPS as a loss; see `training.evaluation.perceptual.load_lpips`."""
-    from training.evaluation.perceptual import load_lpips
-
-    return load_lpips(path).to(device)
 
 
 def _srgb(lightness: Tensor, ab: Tensor) -> Tensor:

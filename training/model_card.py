@@ -14,22 +14,16 @@ from training import __version__
 from training.atomic import put_whole
 from training.checkpoints import load_model
 from training.data import Pictures
+from training.evaluation.table import COLUMNS
 from training.settings import Settings
 
-PICTURES = "pictures.json"
-PLACES = {"data", "output", "watch", "notes", "lpips_weights"}  # settings that say where things lay: nobody's business
+MANIFEST = "pictures.json"
+# settings that say where things lay: nobody's business
+PLACES = {"data", "output", "base", "watch", "notes", "lpips_weights"}
 Figures = Mapping[str, Mapping[str, Any]]  # of each model, as `training.evaluation` gives them
 
-COLUMNS = (  # key, heading, format
-    ("gain_db", "gain over gray, dB", "+.2f"),
-    ("gain_se_db", "± s.e.", ".2f"),
-    ("lpips_squeeze", "LPIPS (squeeze)", ".3f"),
-    ("ciede2000", "CIEDE2000", ".2f"),
-    ("palette_distance", "palette distance", ".3f"),
-    ("kid_lite1", "KID (Lite1)", ".4f"),
-    ("same_top1", "same top-1 class", ".2f"),
-    ("colourfulness_ratio", "colourfulness ratio", ".2f"),
-)
+_NOT_TOLD = {"psnr_db", "ssim", "seconds_per_picture"}
+_COLUMNS = [column for column in COLUMNS if column[1] not in _NOT_TOLD]
 
 
 def write_manifest(folder: Path, pictures: Pictures, left_out: Mapping[str, str]) -> None:
@@ -40,13 +34,13 @@ def write_manifest(folder: Path, pictures: Pictures, left_out: Mapping[str, str]
         "sha256": pictures.sha256,
         "left_out": {**pictures.left_out, **left_out},
     }
-    with put_whole(folder / PICTURES, overwrite=True) as partial:
+    with put_whole(folder / MANIFEST, overwrite=True) as partial:
         partial.write_text(json.dumps(manifest, indent=1))
 
 
 def read_left_out(folder: Path) -> dict[str, str] | None:
     """The pictures that a run left out, with the reasons; None where it has not noted them."""
-    path = folder / PICTURES
+    path = folder / MANIFEST
     return json.loads(path.read_text())["left_out"] if path.exists() else None
 
 
@@ -65,17 +59,18 @@ def write_card(path: Path, model: Path, settings: Settings, figures: Mapping[str
         By the name of the pictures that were measured on, what `training.evaluation.evaluate` gave.
     """
     network, info = load_model(model)
-    manifest = json.loads((model.parent / PICTURES).read_text())
+    manifest = json.loads((model.parent / MANIFEST).read_text())
     environment = Environment(loader=PackageLoader("training", "."), undefined=StrictUndefined, trim_blocks=True)
     text = environment.get_template("model_card.md.j2").render(
         info=info,
         parameters=sum(part.numel() for part in network.parameters()) / 1e6,
         megabytes=model.stat().st_size / 1e6,
+        base=settings.base and Path(settings.base).stem,
         settings=settings.model_dump(mode="json", exclude=PLACES),
         stages=list(zip(settings.stages, _minutes_of_stages(model.parent / "log.csv", settings))),
         pictures=manifest["pictures"],
         sources=manifest["sources"],
-        reasons=Counter(manifest["left_out"].values()),
+        reasons=Counter(reason.partition(" (")[0] for reason in manifest["left_out"].values()),
         tables={title: figures_table(models) for title, models in figures.items()},
         notes=settings.notes.read_text(encoding="utf-8") if settings.notes else "",
         version=__version__,
@@ -97,7 +92,7 @@ def _minutes_of_stages(log: Path, settings: Settings) -> list[float]:
 
 def figures_table(models: Figures) -> str:
     """A table in Markdown: a row for each model as it ships, and one at the colourfulness ratio of 0.65."""
-    rows: list[Sequence[str]] = [("", *(heading for _, heading, _ in COLUMNS))]
+    rows: list[Sequence[str]] = [("", *(heading for heading, _, _ in _COLUMNS))]
     for name, figures in models.items():
         rows.append((name, *_cells(figures)))
         if figures.get("at_065"):
@@ -107,4 +102,4 @@ def figures_table(models: Figures) -> str:
 
 
 def _cells(figures: Mapping[str, Any]) -> list[str]:
-    return ["" if figures.get(key) is None else f"{figures[key]:{form}}" for key, _, form in COLUMNS]
+    return ["" if figures.get(key) is None else f"{figures[key]:{form}}" for _, key, form in _COLUMNS]

@@ -1,7 +1,6 @@
 """Predict: one plane to its colour map, by the network; small, once for each plane."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Literal, NamedTuple, Self, cast
@@ -16,7 +15,7 @@ from training.chroma_map import AB_STRIDE, DISTRIBUTION_STRIDE, ChromaMap, quant
 from training.color import bin_centres
 from training.domain import plane_flags
 from training.errors import PlaneError, SettingsError
-from training.grid_colour import GridColour
+from training.grid_colour import GridColour, softmax
 from training.hashes import sha256_file
 from training.hint_channels import cells_with_hints, hint_channels, place_hint
 from training.hint_spreading import keep_to_hints
@@ -25,6 +24,7 @@ from training.model_files import check_shipped, find_model
 from training.network import AB_SCALE, UNetGenerator, fold_batch_norm
 from training.plane import ArrayLike, RowBands, check_plane
 from training.small_lightness import area_means, small_lightness, small_shape
+from training.torch_threads import torch_threads
 from training.window import Window, choose_window
 
 Device = Literal["auto", "cpu", "cuda"]
@@ -223,13 +223,14 @@ class Colorizer:
         padding = [(0, 0), *((before, before + -side % stride) for side in shape)]
         padded = np.pad(inputs, padding, mode="wrap" if wraps else "symmetric")
         batch = torch.from_numpy(padded)[None].to(self.device, memory_format=torch.channels_last)
-        with _one_thread(), torch.inference_mode():
+        # two threads would change the last bits; many planes are predicted in parallel instead
+        with torch_threads(1), torch.inference_mode():
             ab, log_scale, logits = (part[0].cpu().numpy() for part in self.network(batch))
         inner, coarse = (_inner(before, shape, step) for step in (AB_STRIDE, DISTRIBUTION_STRIDE))
         return (
             ab[:, *inner] * (AB_SCALE * self.info.saturation),
             np.exp(log_scale[0, *inner]) * AB_SCALE,
-            _softmax(logits[:, *coarse]),
+            softmax(logits[:, *coarse]),
         )
 
     def _draw_variant(self, lightness: np.ndarray, channels: np.ndarray, rng: np.random.Generator, wraps: bool) -> None:
@@ -261,22 +262,6 @@ def _level_to_read(shapes: Sequence[tuple[int, int]], size: int) -> int:
 def _inner(before: int, shape: tuple[int, ...], stride: int) -> tuple[slice, ...]:
     """What lies within the padding, on a coarser grid."""
     return tuple(slice(before // stride, before // stride + -(-side // stride)) for side in shape)
-
-
-def _softmax(logits: np.ndarray) -> np.ndarray:
-    chances = np.exp(logits.astype(np.float64) - logits.max(axis=0))
-    return chances / chances.sum(axis=0)
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """One thread for the network: two would change the last bits. Many planes are predicted in parallel instead."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _device(device: Device) -> torch.device:

@@ -13,11 +13,12 @@ from training.atomic import put_whole
 from training.errors import SettingsError
 from training.html import write_html
 from training.settings import Settings
-from training.stopping import Figures
+from training.stopping import Look
 
 LOG_EVERY = 640  # samples
 PAGE_EVERY = 60.0  # seconds
 SHOWN_ROWS = 8  # previews on the page
+MOST_POINTS = 500  # of a curve
 Scalars = dict[str, float]
 Report = Callable[[int, Scalars], None]
 Rows = list[dict[str, float]]
@@ -32,7 +33,7 @@ FIGURES = {  # as they are headed in the charts
     "ciede2000": "CIEDE2000 at 0.65",
     "kid_lite1": "KID (Lite1)",
     "hue": "mean hue, degrees",
-    "unsteadiness": "distance between two sizes",
+    "unsteadiness": "difference between two sizes, of the chroma",
 }
 TRADE_OFFS = (("colourfulness_ratio", "own_gain_db"), ("palette_distance", "gain_db"))
 
@@ -47,7 +48,7 @@ class RunLog:
     settings : Settings
         Shown on the page.
     samples : int
-        Where the run goes on: later lines, of a run that ended without saving, are dropped.
+        Where the run goes on: later lines, of a run that ended without saving, are dropped; -1 for a new one.
     report : callable, optional
         Gets samples and mean losses with every line, with ``pictures_per_second`` and ``waiting``, the share of the
         time that was spent waiting for pictures.
@@ -62,7 +63,7 @@ class RunLog:
         self.before = self.losses.rows[-1]["seconds"] if self.losses.rows else 0.0
         self.start = self.page_written = time.perf_counter()
         self.pending: list[Scalars] = []
-        self.last, self.last_time, self.waited = samples, self.start, 0.0
+        self.last, self.last_time, self.waited = max(samples, 0), self.start, 0.0
 
     def add(self, scalars: Scalars, samples: int, waited: float) -> None:
         """Note the losses of one step and the seconds that it waited; write a line every few hundred samples."""
@@ -83,10 +84,10 @@ class RunLog:
         if now - self.page_written > PAGE_EVERY:
             self.write_page()
 
-    def watched(self, figures: Figures, row: np.ndarray, *, best: bool) -> None:
+    def watched(self, look: Look, row: np.ndarray, *, best: bool) -> None:
         """Note what was measured, and keep a row of pictures."""
-        self.figures.append({**asdict(figures), "best": best})
-        self.save_row(f"{figures.samples:09}", row)
+        self.figures.append({**asdict(look), "best": best})
+        self.save_row(f"{look.samples:09}", row)
         self.write_page()
         self.last_time = time.perf_counter()  # looking is not learning
 
@@ -117,7 +118,7 @@ class _Table:
 
     def __init__(self, path: Path, columns: Sequence[str], samples: int) -> None:
         self.path, self.columns = path, columns
-        self.rows = [row for row in _read(path) if row["samples"] <= samples]
+        self.rows = [row for row in read_table(path) if row["samples"] <= samples]
         with put_whole(path, overwrite=True) as partial, open(partial, "w", newline="") as file:
             writer = csv.DictWriter(file, columns)
             writer.writeheader()
@@ -134,7 +135,8 @@ def _texts(row: Mapping[str, float]) -> dict[str, str]:
     return {key: f"{value:.0f}" if value.is_integer() else f"{value:.6g}" for key, value in row.items()}
 
 
-def _read(path: Path) -> Rows:
+def read_table(path: Path) -> Rows:
+    """The rows of a table of a run, without what could not be had."""
     if not path.exists():
         return []
     with open(path, newline="") as file:
@@ -153,15 +155,13 @@ def _previews(folder: Path) -> dict[str, bytes]:
 
 def _charts(losses: Rows, figures: Rows) -> list[str]:
     """Curves over the samples, and the trade-offs between figures, as SVG."""
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise SettingsError(f"training needs its packages ({error}): pip install 'napari-colorize[train]'") from error
+    from matplotlib.figure import Figure
 
     curves = [(losses, key, f"loss: {key}") for key in LOSSES] + [(figures, key, text) for key, text in FIGURES.items()]
     charts = []
     for rows, key, title in curves:
         points = [(row["samples"], row[key]) for row in rows if key in row]
+        points = points[:: max(1, len(points) // MOST_POINTS)]
         if len(points) > 1:
             figure = Figure(figsize=(4.2, 2.6), layout="constrained")
             axes = figure.subplots()
@@ -189,3 +189,11 @@ def _svg(figure) -> str:  # type: ignore[no-untyped-def]
     buffer = io.StringIO()
     figure.savefig(buffer, format="svg", metadata={"Date": None})
     return buffer.getvalue().partition("<svg")[1] + buffer.getvalue().partition("<svg")[2]
+
+
+def require_matplotlib() -> None:
+    """Raise a sentence where the package that draws the curves is not installed."""
+    try:
+        import matplotlib.figure  # noqa: F401
+    except ImportError as error:
+        raise SettingsError(f"training needs its packages ({error}): pip install 'napari-colorize[train]'") from error

@@ -16,6 +16,7 @@ from torch.utils.data import Dataset
 
 from training.color import lightness8, srgb_to_lab
 from training.degradation import degraded, softened
+from training.enlargement import halved
 from training.network import AB_SCALE
 from training.picture_sources import decode_rgb
 
@@ -74,7 +75,7 @@ class TrainingSamples(Dataset):
         hints = np.zeros((3, self.size, self.size), np.float32)
         if rng.random() < self.hint_share:
             hints = simulated_hints(lab[..., 1:] / AB_SCALE, rng)
-        ab = _halved(lab[..., 1:]).transpose(2, 0, 1) / np.float32(AB_SCALE)
+        ab = halved(lab[..., 1:]).transpose(2, 0, 1) / np.float32(AB_SCALE)
         inputs = np.concatenate([self._lightness(rgb8, lab[..., 0], rng)[None], hints]).astype(np.float32)
         return Sample(torch.from_numpy(inputs), torch.from_numpy(np.ascontiguousarray(ab)))
 
@@ -91,11 +92,6 @@ class TrainingSamples(Dataset):
 def _order(seed: int, epoch: int, count: int) -> np.ndarray:
     """In which the pictures come in an epoch."""
     return np.random.default_rng((seed, epoch)).permutation(count)
-
-
-def _halved(values: np.ndarray) -> np.ndarray:
-    """Means of 2 x 2 pixels of (Y, X, C)."""
-    return (values[::2, ::2] + values[::2, 1::2] + values[1::2, ::2] + values[1::2, 1::2]) / 4
 
 
 def random_crop(image: Image.Image, size: int, rng: np.random.Generator) -> Image.Image:

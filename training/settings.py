@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from training.atomic import put_whole
 from training.audit import Reason
 from training.errors import SettingsError
+from training.evaluation.candidates import BASELINES
 from training.network import EncoderName
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -24,17 +25,22 @@ class _Frozen(BaseModel):
 class Stage(_Frozen):
     """A part of the training at one picture size; `adversarial` above 0 makes it the adversarial stage.
 
-    With pictures to `watch`, the model is measured every `watch_every` samples, the stage ends with the best that it
-    saw, and it stops after `patience` looks without a better one: by default after three in the adversarial stage, and
-    never (0) in others, whose falling learning rate makes the last model the best.
+    With pictures to `watch`, the model is measured every `watch_every` samples (by default eight times), the stage ends
+    with the best that it saw, and it stops after `patience` looks without a better one: by default after three in the
+    adversarial stage, and never (0) in others, whose falling learning rate makes the last model the best.
     """
 
     samples: Annotated[int, Field(gt=0)]
     size: Annotated[int, Field(ge=32, le=256, multiple_of=32)]
     learning_rate: Positive = 1e-3
     adversarial: NotNegative = 0.0
-    watch_every: Annotated[int, Field(gt=0)] = 8000  # samples
+    watch_every: Annotated[int, Field(gt=0)] | None = None  # samples
     patience: Annotated[int, Field(ge=0)] | None = None
+
+    @property
+    def samples_between_looks(self) -> int:
+        """After how many samples the model is measured again."""
+        return self.watch_every or max(1, self.samples // 8)
 
     @property
     def looks_to_wait(self) -> int:
@@ -81,6 +87,12 @@ class Settings(_Frozen):
     threads: Annotated[int, Field(gt=0)] = 1  # of each process, on a CPU
     workers: Annotated[int, Field(ge=0)] = 1  # processes that decode pictures, for each device
     cache_bytes: Annotated[int, Field(ge=0)] = 4 * 10**9  # of encoded pictures in memory; others are read again
+
+    @model_validator(mode="after")
+    def _own_name(self) -> Self:
+        if self.name in BASELINES:
+            raise ValueError(f"name: {self.name} is what evaluations call a baseline: choose another")
+        return self
 
     @model_validator(mode="after")
     def _perceptual_weights(self) -> Self:

@@ -15,6 +15,7 @@ from torch.nn import functional as F
 from training import losses
 from training.checkpoints import load_model
 from training.errors import SettingsError, TrainingError
+from training.evaluation.perceptual import load_lpips
 from training.model_files import find_model
 from training.network import PatchDiscriminator, UNetGenerator, load_imagenet
 from training.samples import Sample
@@ -23,7 +24,7 @@ from training.settings import Settings, Stage
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
-SMALL_BATCH = 8  # of smaller ones the statistics are noise: batch norm keeps those that it has
+SMALL_BATCH = 8  # of smaller ones the statistics are noise: batch norm keeps those that it has (from scratch: none)
 STRONG_DISCRIMINATOR = 0.2  # loss below which it waits: it wins outright, and would teach nothing (at chance 1.39)
 Scalars = dict[str, float]
 
@@ -46,10 +47,10 @@ class Trainer:
         As they learn.
     average : UNetGenerator
         Exponential moving average of the generator: what ships.
-    samples : int
-        Place in the schedule: samples of the stages so far, those that an early stop skipped included.
-    skipped : int
-        Samples that were skipped.
+    place : int
+        In the schedule: samples of the stages so far.
+    seen : int
+        Samples that the weights have learned from: fewer where a stage stopped early, or went back to its best.
     """
 
     def __init__(self, settings: Settings, fabric: "Fabric", rarity: Tensor | None = None) -> None:
@@ -58,7 +59,7 @@ class Trainer:
         self.generator = _new_generator(settings).to(memory_format=torch.channels_last)
         self.discriminator = PatchDiscriminator().to(memory_format=torch.channels_last)
         self.average = copy.deepcopy(self.generator).requires_grad_(False).to(fabric.device)
-        if fabric.world_size > 1 and fabric.device.type == "cuda":
+        if fabric.world_size > 1 and fabric.device.type == "cuda":  # elsewhere each process has its own statistics
             self.generator = nn.SyncBatchNorm.convert_sync_batchnorm(self.generator)
             self.discriminator = nn.SyncBatchNorm.convert_sync_batchnorm(self.discriminator)
         adam_g = torch.optim.AdamW(self.generator.parameters(), weight_decay=settings.weight_decay)
@@ -71,10 +72,11 @@ class Trainer:
         self.discriminate, self.discriminator_optimizer = fabric.setup(self.discriminator, adam_d)
         self.lpips = None
         if settings.perceptual_weight and settings.lpips_weights:
-            self.lpips = losses.load_perceptual(settings.lpips_weights, fabric.device)
+            self.lpips = load_lpips(settings.lpips_weights).to(fabric.device)
         self.rarity = None if rarity is None else rarity.to(fabric.device)
-        self.samples = self.skipped = 0
-        if settings.batch < SMALL_BATCH * fabric.world_size:
+        self.place = self.seen = 0
+        synchronised = fabric.world_size > 1 and fabric.device.type == "cuda"
+        if settings.batch // (1 if synchronised else fabric.world_size) < SMALL_BATCH:
             self._keep_statistics()
 
     def _keep_statistics(self) -> None:
@@ -110,24 +112,34 @@ class Trainer:
         if stage.adversarial > 0:
             lightness = F.avg_pool2d(inputs[:, :1], 2)
             scalars["discriminator"] = self._step_discriminator(lightness, colour.ab.detach(), true_ab)
+            self.discriminator.requires_grad_(False)  # it only judges now
             with self.fabric.autocast():
                 fake_logits = self.discriminator(lightness, colour.ab)
             parts["adversarial"] = stage.adversarial * losses.adversarial_loss(fake_logits.float())
-        total = torch.stack(list(parts.values())).sum()
-        self.check_finite(total)
-        self._descend(self.generator_optimizer, total)
-        self.samples += self.settings.batch
+        weighted = torch.stack(list(parts.values()))
+        self.check_finite(weighted)
+        self._descend(self.generator_optimizer, weighted.sum())
+        self.discriminator.requires_grad_(True)
+        self.place += self.settings.batch
+        self.seen += self.settings.batch
         self._update_average()
-        return {name: value.item() for name, value in parts.items()} | scalars
+        return dict(zip(parts, weighted.tolist())) | scalars
 
     def check_finite(self, *values: Tensor) -> None:
         """Stop before what is not finite spoils the last checkpoint."""
-        if not all(torch.isfinite(value).all() for value in values):
+        if self.in_any_process(not all(torch.isfinite(value).all() for value in values)):
             raise TrainingError(
-                f"losses or weights are no longer finite after {self.samples} samples; the last checkpoint is kept: "
+                f"losses or weights are no longer finite after {self.place} samples; the last checkpoint is kept: "
                 "lower the learning rate of this stage, then resume if the checkpoint is older than the stage, "
                 "else train again under another name"
             )
+
+    def in_any_process(self, flag: bool) -> bool:
+        """Whether something holds in one of the processes: all must take the same way."""
+        if self.fabric.world_size == 1:
+            return flag
+        flags = self.fabric.all_reduce(torch.tensor(float(flag), device=self.fabric.device), reduce_op="sum")
+        return bool(torch.as_tensor(flags) > 0)
 
     def _step_discriminator(self, lightness: Tensor, fake_ab: Tensor, true_ab: Tensor) -> float:
         loss = losses.discriminator_loss(self.discriminate(lightness, true_ab), self.discriminate(lightness, fake_ab))
@@ -143,17 +155,18 @@ class Trainer:
     @torch.no_grad()
     def _update_average(self) -> None:
         # early on the average follows quickly, so that it does not carry the random start along
-        half_life = min(self.settings.ema_half_life, self.samples / 4 + 1)
+        half_life = min(self.settings.ema_half_life, self.seen / 4 + 1)
         weight = 1 - 0.5 ** (self.settings.batch / half_life)
         for mean, value in zip(self.average.state_dict().values(), self.generator.state_dict().values()):
             if mean.is_floating_point():
                 mean.lerp_(value, weight)
 
     @torch.no_grad()
-    def go_back(self, average: Mapping[str, Tensor]) -> None:
-        """Make earlier weights of the average those of the average and of the generator."""
+    def go_back(self, average: Mapping[str, Tensor], place: int) -> None:
+        """Make the weights that the average had at an earlier place those of the average and of the generator."""
         self.average.load_state_dict(dict(average))
         self.generator.load_state_dict(dict(average))
+        self.seen -= self.place - place
 
     def tensors(self) -> dict[str, Tensor]:
         """Everything that a continuation needs, by name."""
@@ -167,24 +180,24 @@ class Trainer:
                 state |= {f"{name}/{index}/{key}": value for key, value in values.items()}
         return state | {"random": torch.get_rng_state()}
 
-    def restore(self, tensors: Mapping[str, Tensor], samples: int, skipped: int) -> None:
+    def restore(self, tensors: Mapping[str, Tensor], place: int, seen: int) -> None:
         """Go on from `tensors`."""
         for name in ("generator", "average", "discriminator"):
-            getattr(self, name).load_state_dict(below(tensors, name))
+            getattr(self, name).load_state_dict(part_of(tensors, name))
         for name, optimizer in self._optimizers().items():
             state: dict[int, dict[str, Tensor]] = {}
-            for key, value in below(tensors, name).items():
+            for key, value in part_of(tensors, name).items():
                 index, part = key.split("/")
                 state.setdefault(int(index), {})[part] = value
             optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
         torch.set_rng_state(tensors["random"])
-        self.samples, self.skipped = samples, skipped
+        self.place, self.seen = place, seen
 
     def _optimizers(self) -> dict[str, torch.optim.Optimizer]:
         return {"adam_g": self.generator_optimizer, "adam_d": self.discriminator_optimizer}
 
 
-def below(tensors: Mapping[str, Tensor], name: str) -> dict[str, Tensor]:
+def part_of(tensors: Mapping[str, Tensor], name: str) -> dict[str, Tensor]:
     """The tensors of a part, by their names in it."""
     return {key.removeprefix(f"{name}/"): value for key, value in tensors.items() if key.startswith(f"{name}/")}
 

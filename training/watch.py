@@ -18,7 +18,7 @@ from training.evaluation.perceptual import Judges
 from training.network import UNetGenerator, fold_batch_norm
 from training.picture_sources import decode_rgb
 from training.prediction import Colorizer
-from training.stopping import Figures
+from training.stopping import Look
 
 SIDE = 160  # pixels of the short side of the pictures that are watched: enough to tell models apart, and quick
 SHOWN = 8  # pictures of a preview
@@ -41,12 +41,12 @@ class Watcher:
         small = [_reduced(data, SIDE) for data in pictures.encoded]
         self.pictures = Pictures(pictures.names, small, {})
 
-    def look(self, network: UNetGenerator, info: ModelInfo) -> tuple[Figures, np.ndarray]:
-        """Measure a model as it is now.
+    def look(self, network: UNetGenerator, info: ModelInfo, place: int) -> tuple[Look, np.ndarray]:
+        """Measure a model as it is now, at a place of the schedule.
 
         Returns
         -------
-        Figures
+        Look
             What was measured.
         ndarray of uint8, shape (Y, X, 3)
             A row of pictures as it colours them.
@@ -58,13 +58,11 @@ class Watcher:
             maps.append(colorizer.predict(plane, by_picture=False))
             return maps[-1]
 
-        threads = torch.get_num_threads()
         figures = measure([Candidate("now", predict, is_model=True)], self.pictures, self.judges)["models"]["now"]
-        torch.set_num_threads(threads)
         equal: Mapping[str, float | None] = figures["at_065"] or {}  # type: ignore[assignment]
         mean = np.mean([chroma.ab.mean(axis=(1, 2)) for chroma in maps], axis=0)
-        return Figures(
-            samples=info.samples,
+        return Look(
+            samples=place,
             **{key: equal.get(key) for key in ("gain_db", "lpips_squeeze", "ciede2000", "palette_distance")},
             own_gain_db=figures["gain_db"],  # type: ignore[arg-type]
             colourfulness_ratio=figures["colourfulness_ratio"],  # type: ignore[arg-type]
@@ -74,12 +72,13 @@ class Watcher:
         ), self._row(maps)
 
     def _unsteadiness(self, colorizer: Colorizer, maps: Sequence[ChromaMap]) -> float:
-        differences = []
+        differences, chroma_means = [], []
         for data, chroma in zip(self.pictures.encoded, maps):
             half = colorizer.predict(gray(np.asarray(decode_rgb(_reduced(data, SIDE // 2)))), by_picture=False)
             ab = _resized(chroma.ab, half.ab.shape[1:])
             differences.append(np.linalg.norm(ab - half.ab, axis=0).mean())
-        return float(np.mean(differences))
+            chroma_means.append(np.linalg.norm(ab, axis=0).mean())
+        return float(np.mean(differences) / max(np.mean(chroma_means), 1e-6))
 
     def _row(self, maps: Sequence[ChromaMap]) -> np.ndarray:
         planes = [gray(np.asarray(decode_rgb(data))) for data in self.pictures.encoded[:SHOWN]]

@@ -1,6 +1,5 @@
 """RGB pictures in zarr hierarchies (v2 and v3) and OME-Zarr images (0.4 and 0.5): each plane is one."""
 
-import io
 import json
 import math
 import os
@@ -11,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
-from PIL import Image
 
 from training.errors import InputFileError
+from training.formats.png import png_bytes
 
 if TYPE_CHECKING:
     import zarr
@@ -71,9 +70,7 @@ class ZarrPlane:
                 f"{self.array} cannot be read ({error}): check that it still is there, or copy it again"
             ) from error
         order = [sorted(self.axes).index(axis) for axis in self.axes]
-        buffer = io.BytesIO()
-        Image.fromarray(_rgb8(stored.transpose(order)[..., :3], self.name)).save(buffer, "PNG", compress_level=1)
-        return buffer.getvalue()
+        return png_bytes(_rgb8(stored.transpose(order)[..., :3], self.name))
 
 
 def _rgb8(stored: np.ndarray, name: str) -> np.ndarray:

@@ -95,6 +95,53 @@ def test_what_cannot_be_read_is_listed_with_its_reason(folder):
     assert "smaller than" in unusable["tiny.png"]
 
 
+@pytest.fixture
+def unreadable(monkeypatch):
+    """What is called locked.png cannot be read, whoever tries."""
+    read_bytes = Path.read_bytes
+
+    def read(path: Path) -> bytes:
+        if path.name == "locked.png":
+            raise PermissionError(13, "Permission denied")
+        return read_bytes(path)
+
+    monkeypatch.setattr(Path, "read_bytes", read)
+
+
+def test_files_that_cannot_be_read_are_findings_and_the_audit_goes_on(folder, tmp_path_factory, unreadable):
+    other = tmp_path_factory.mktemp("other")
+    for place in (folder, other):
+        (place / "locked.png").touch()
+    found = audit([folder, other], other)
+    assert found.pictures == 6
+    unusable = found.findings["unusable"]
+    assert list(unusable) == [f"{place.name}/locked.png" for place in (folder, other)]
+    assert all("cannot be read (Permission denied)" in note for note in unusable.values())
+    assert not found.findings["duplicate"]
+    assert not found.findings["leak"]
+    assert not found.previews
+
+
+@pytest.mark.parametrize("at_once", [1, 2, 3, 100])
+def test_near_duplicates_are_found_however_many_are_compared_at_once(folder, monkeypatch, at_once):
+    for name, size in (("zz rocket", (150, 120)), ("zzz rocket", (120, 100)), ("a coffee", (150, 120))):
+        good_pictures()[name.split()[-1]].resize(size).save(folder / f"{name}.jpg", quality=80)
+    monkeypatch.setattr("training.audit.COMPARED_AT_ONCE", at_once)
+    found = audit([folder], folder)
+    assert {name: note for name, note in found.findings["near-duplicate"].items() if "zz" not in note} == {
+        "coffee.png": "as a coffee.jpg",
+        "zz rocket.jpg": "as rocket.png",
+        "zzz rocket.jpg": found.findings["near-duplicate"]["zzz rocket.jpg"],
+    }
+    assert len(found.findings["leak"]) == 7
+
+
+def test_progress_is_told_picture_by_picture(folder):
+    told = []
+    audit([folder], report=told.append)
+    assert told == [1, 2, 3, 4]
+
+
 # -- command line ----------------------------------------------------------------------------------------------------
 
 

@@ -14,28 +14,11 @@ import zarr
 from PIL import Image, JpegImagePlugin
 from torch.utils.data import DataLoader
 
+from made_pictures import colourful, encode
 from training.data import Pictures, load_pictures, reduced
 from training.errors import InputFileError, TrainingError
 from training.picture_sources import decode_rgb
 from training.samples import TrainingSamples
-
-
-def colourful(number: int, size=(70, 50)) -> Image.Image:
-    """A smooth picture of many colours, width x height."""
-    y, x = np.mgrid[: size[1], : size[0]] / 20
-    channels = [np.sin(x + number), np.cos(y + 2 * number), np.sin(x * y / 3 - number)]
-    return Image.fromarray(np.uint8(127 + 120 * np.stack(channels, axis=-1)))
-
-
-def encode(image: Image.Image, kind: str = "PNG", **options) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, kind, **options)
-    return buffer.getvalue()
-
-
-@pytest.fixture(scope="module")
-def encoded() -> list[bytes]:
-    return [encode(colourful(number)) for number in range(10)]
 
 
 @pytest.fixture
@@ -290,7 +273,7 @@ def test_pictures_in_a_list_have_the_same_hash(folder, encoded):
 
 
 def test_memory_is_bounded_however_many_pictures_there_are(tmp_path, monkeypatch):
-    monkeypatch.setattr("training.data.usable_cores", lambda: 2)
+    monkeypatch.setattr("training.parallel.usable_cores", lambda: 2)
     rng = np.random.default_rng(0)
     for number in range(60):
         noise = Image.fromarray(rng.integers(0, 256, (200, 200, 3), np.uint8))

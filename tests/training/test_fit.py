@@ -17,7 +17,8 @@ from training import fit, run_log, trainer
 from training.checkpoints import load_model, read_tensors
 from training.errors import OutputError, SettingsError, TrainingError
 from training.evaluation.perceptual import Lpips
-from training.fit import CHECKPOINT, batches, scheduled_rate, train
+from training.fit import CHECKPOINT, train
+from training.schedule import batches, scheduled_rate
 from training.settings import Settings, Stage, write_settings
 from training.trainer import Trainer, make_fabric
 from training.watch import Watcher
@@ -243,9 +244,11 @@ def test_an_interruption_ends_the_step_and_the_run_goes_on_to_the_same_bits(make
     settings = make()
     before = signal.getsignal(number)
     at_step(1, lambda: signal.raise_signal(number))
-    assert train(settings) == settings.output / "tiny" / CHECKPOINT
+    notes = []
+    assert train(settings, note=notes.append) is None
+    assert notes[-1] == f"interrupted after {2 * BATCH} samples: the same command with --resume goes on"
     assert signal.getsignal(number) == before
-    assert read_tensors(settings.output / "tiny" / CHECKPOINT, 10**9)[1]["samples"] == 2 * BATCH
+    assert read_tensors(settings.output / "tiny" / CHECKPOINT, 10**9)[1]["place"] == 2 * BATCH
     train(settings, resume=True)
     assert_same(checkpoint_of(settings), undisturbed)
 
@@ -272,7 +275,7 @@ def test_a_process_that_is_asked_to_end_saves_and_goes_on_to_the_same_bits(make,
     process.terminate()
     out, err = process.communicate(timeout=60)
     assert process.returncode == 0, err
-    assert out.strip() == str(checkpoint)
+    assert out.strip() == "None"
     train(settings.model_copy(update={"workers": 0}), resume=True)
     straight = make("straight", stages=stages)
     train(straight)
@@ -314,11 +317,11 @@ def scripted(monkeypatch):
     def install(gains: list[float]) -> None:
         find, rest = Watcher.look, iter(gains)
 
-        def look(*args):
-            figures, row = find(*args)
-            return replace(figures, gain_db=next(rest)), row
+        def look_as_told(*args):
+            look, row = find(*args)
+            return replace(look, gain_db=next(rest)), row
 
-        monkeypatch.setattr(Watcher, "look", look)
+        monkeypatch.setattr(Watcher, "look", look_as_told)
 
     return install
 
@@ -340,7 +343,7 @@ def test_a_watched_run_keeps_its_figures_and_pictures(make, watched_pictures):
 def test_a_stage_ends_with_its_best_model(make, watched_pictures, scripted):
     stages = [Stage(size=32, samples=4 * BATCH, watch_every=BATCH)]
     scripted([1.0, 3.0, 2.0, 2.5])
-    best, _ = load_model(train(make("watched", watch=watched_pictures, stages=stages)))
+    best, info = load_model(train(make("watched", watch=watched_pictures, stages=stages)))
     short = make("short", stages=[stages[0]])
     trainers = []
     step = Trainer.step
@@ -357,6 +360,7 @@ def test_a_stage_ends_with_its_best_model(make, watched_pictures, scripted):
         train(short)
     expected = checkpoint_of(short)["average/chroma_head.weight"]
     torch.testing.assert_close(best.chroma_head.weight, expected, rtol=2**-10, atol=1e-6)
+    assert info.samples == 2 * BATCH
 
 
 def test_an_adversarial_stage_stops_itself_and_says_how_much_it_saw(make, watched_pictures, scripted):
@@ -364,9 +368,18 @@ def test_an_adversarial_stage_stops_itself_and_says_how_much_it_saw(make, watche
         Stage(size=32, samples=2 * BATCH),
         Stage(size=32, samples=20 * BATCH, adversarial=0.5, watch_every=BATCH, patience=2),
     ]
-    scripted([2.0, 2.0, *[0.5] * 20])  # at the end of the first stage, at the beginning of the second, then
-    path = train(make(watch=watched_pictures, stages=stages))
-    assert load_model(path)[1].samples == 4 * BATCH
+    stages[0] = stages[0].model_copy(update={"watch_every": 2 * BATCH})
+    scripted([2.0, *[0.5] * 20])  # at the end of the first stage, then
+    notes = []
+    settings = make(watch=watched_pictures, stages=stages)
+    path = train(settings, note=notes.append)
+    assert load_model(path)[1].samples == 2 * BATCH  # that of the first stage was the best
+    assert notes[-2:] == [
+        f"after {4 * BATCH} samples: 1.50 dB of gain lost",
+        f"the stage ends at {4 * BATCH} samples with the model of {2 * BATCH}",
+    ]
+    with (settings.output / "tiny" / "watch.csv").open() as file:
+        assert [int(row["samples"]) // BATCH for row in csv.DictReader(file)] == [2, 3, 4]
 
 
 @pytest.mark.parametrize("step", [1, 4])
@@ -380,6 +393,8 @@ def test_a_watched_run_that_crashed_goes_on_to_the_same_bits(make, at_step, watc
         train(settings)
     train(settings, resume=True)
     assert_same(checkpoint_of(settings), checkpoint_of(straight))
+    tables = [(one.output / "tiny" / "watch.csv").read_text() for one in (settings, straight)]
+    assert tables[0] == tables[1]
 
 
 # -- what it learns from and starts from ---------------------------------------------------------------------------
@@ -561,7 +576,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_a_lower_rate_saves_it(make)
     with pytest.raises(TrainingError, match=r"no longer finite after \d+ samples; the last checkpoint is kept: lower"):
         train(settings)
     tensors, metadata = read_tensors(settings.output / "tiny" / CHECKPOINT, 10**9)
-    assert metadata["samples"] == 3 * BATCH
+    assert metadata["place"] == 3 * BATCH
     assert all(value.isfinite().all() for value in tensors.values())
     path = train(make(stages=[first, Stage(size=32, samples=BATCH, learning_rate=1e-4)]), resume=True)
     assert load_model(path)[1].samples == 4 * BATCH

@@ -52,7 +52,10 @@ def test_a_card_tells_pictures_stages_figures_and_notes(run, settings):
 
 
 def test_a_card_does_not_tell_where_things_lay(run, settings):
-    write_card(run / "card.md", run / "run.safetensors", settings, {})
+    changed = {"base": str(run / "first.safetensors")}
+    write_manifest(run, Pictures([], [], {}), {"x": f"cannot be read ({run}/x is gone)"})
+    write_card(run / "card.md", run / "run.safetensors", settings.model_copy(update=changed), {})
+    assert "from the model `first`" in (run / "card.md").read_text()
     assert "secret" not in (run / "card.md").read_text()
     assert str(run) not in (run / "card.md").read_text()
 

@@ -7,9 +7,9 @@ import pytest
 from training import run_log
 from training.run_log import RunLog
 from training.settings import Settings
-from training.stopping import Figures
+from training.stopping import Look
 
-FIGURES = Figures(0, 1.0, None, 11.0, 0.15, 1.1, 0.5, None, 80.0, 1.0)
+LOOK = Look(0, 1.0, None, 11.0, 0.15, 1.1, 0.5, None, 80.0, 1.0)
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def read(path) -> list[dict[str, str]]:
 
 def test_a_line_is_the_mean_of_its_steps(tmp_path, settings):
     reports = []
-    log = RunLog(tmp_path, settings, 0, lambda samples, scalars: reports.append((samples, scalars)))
+    log = RunLog(tmp_path, settings, -1, lambda samples, scalars: reports.append((samples, scalars)))
     for step in range(1, 41):
         log.add({"l1": float(step % 2)}, 32 * step, waited=0.0)
     lines = read(tmp_path / "log.csv")
@@ -37,7 +37,7 @@ def test_a_line_is_the_mean_of_its_steps(tmp_path, settings):
 def test_the_share_of_waiting_is_told(tmp_path, settings, monkeypatch):
     times = iter(range(100))
     monkeypatch.setattr(run_log.time, "perf_counter", lambda: float(next(times)))  # a second between any two looks
-    log = RunLog(tmp_path, settings, 0, None)
+    log = RunLog(tmp_path, settings, -1, None)
     for step in range(1, 21):
         log.add({"l1": 1.0}, 32 * step, waited=0.025)
     (line,) = read(tmp_path / "log.csv")
@@ -45,7 +45,7 @@ def test_the_share_of_waiting_is_told(tmp_path, settings, monkeypatch):
 
 
 def test_a_resumed_log_drops_what_came_after_the_checkpoint_and_goes_on(tmp_path, settings):
-    log = RunLog(tmp_path, settings, 0, None)
+    log = RunLog(tmp_path, settings, -1, None)
     for samples in (640, 1280, 1920):
         log.add({"l1": 1.0}, samples, waited=0.0)
     seconds = float(read(tmp_path / "log.csv")[1]["seconds"])
@@ -57,11 +57,11 @@ def test_a_resumed_log_drops_what_came_after_the_checkpoint_and_goes_on(tmp_path
 
 
 def test_the_page_shows_rows_of_pictures_from_the_first_to_the_last(tmp_path, settings):
-    log = RunLog(tmp_path, settings, 0, None)
+    log = RunLog(tmp_path, settings, -1, None)
     row = np.zeros((8, 16, 3), np.uint8)
     log.save_row("true", row)
     for look in range(30):
-        log.watched(replace(FIGURES, samples=look * 100), row, best=False)
+        log.watched(replace(LOOK, samples=look * 100), row, best=False)
     log.write_page()
     page = (tmp_path / "progress.html").read_text()
     assert page.count("<img") == 1 + run_log.SHOWN_ROWS
@@ -71,7 +71,7 @@ def test_the_page_shows_rows_of_pictures_from_the_first_to_the_last(tmp_path, se
 
 
 def test_figures_that_cannot_be_had_stay_empty(tmp_path, settings):
-    log = RunLog(tmp_path, settings, 0, None)
-    log.watched(FIGURES, np.zeros((8, 16, 3), np.uint8), best=True)
+    log = RunLog(tmp_path, settings, -1, None)
+    log.watched(LOOK, np.zeros((8, 16, 3), np.uint8), best=True)
     (line,) = read(tmp_path / "watch.csv")
     assert (line["gain_db"], line["lpips_squeeze"], line["best"]) == ("1", "", "1")

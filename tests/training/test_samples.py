@@ -1,5 +1,3 @@
-import io
-
 import numpy as np
 import pytest
 import torch
@@ -8,28 +6,11 @@ from hypothesis import strategies as st
 from PIL import Image
 from torch.utils.data import DataLoader
 
+from made_pictures import colourful, encode
 from training.color import srgb_to_lab
 from training.degradation import softened
 from training.network import AB_SCALE
 from training.samples import TrainingSamples, random_crop, simulated_hints
-
-
-def colourful(number: int, size=(70, 50)) -> Image.Image:
-    """A smooth picture of many colours, width x height."""
-    y, x = np.mgrid[: size[1], : size[0]] / 20
-    channels = [np.sin(x + number), np.cos(y + 2 * number), np.sin(x * y / 3 - number)]
-    return Image.fromarray(np.uint8(127 + 120 * np.stack(channels, axis=-1)))
-
-
-def encode(image: Image.Image, kind: str = "PNG", **options) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, kind, **options)
-    return buffer.getvalue()
-
-
-@pytest.fixture(scope="module")
-def encoded() -> list[bytes]:
-    return [encode(colourful(number)) for number in range(10)]
 
 
 def equal(one, other) -> bool:

@@ -70,7 +70,7 @@ def test_written_settings_are_complete(read, tmp_path):
     # TOML has no null
     fields = [(name, field) for model in (Settings, Stage) for name, field in model.model_fields.items()]
     names = [name for name, field in fields if field.default is not None]
-    assert len(fields) - len(names) == 5
+    assert len(fields) - len(names) == 6
     assert all(f"{name} = " in text or f"[[{name}]]" in text for name in names)
 
 
@@ -122,6 +122,7 @@ def test_every_recipe_that_ships_is_valid(recipe):
         ('name = ""', "name"),
         ('name = "../escaped"', "name"),
         ('name = "two words"', "name"),
+        ('name = "gray"', "name: gray is what evaluations call a baseline"),
         ('name = ".hidden"', "name"),
         ("stages = []", "stages"),
         ("stages = [{samples = 320}]", "stages.0.size"),

@@ -3,9 +3,9 @@ from dataclasses import replace
 
 import pytest
 
-from training.stopping import Figures, Stopping
+from training.stopping import Look, Stopping
 
-FIRST = Figures(
+FIRST = Look(
     samples=1000,
     gain_db=1.0,
     lpips_squeeze=0.15,
@@ -22,26 +22,44 @@ FIRST = Figures(
 @pytest.fixture
 def adversarial() -> Stopping:
     """At the beginning of an adversarial stage."""
-    stopping = Stopping(adversarial=True, patience=3)
-    stopping.decide(FIRST)
-    return stopping
+    return Stopping.from_beginning(FIRST, adversarial=True, patience=3)
 
 
 @pytest.fixture
 def alone() -> Stopping:
     """At the beginning of a stage of the generator alone."""
-    stopping = Stopping(adversarial=False, patience=2)
-    stopping.decide(FIRST)
-    return stopping
+    return Stopping.from_beginning(FIRST, adversarial=False, patience=2)
 
 
 def test_the_first_model_is_the_best_so_far():
-    assert Stopping(adversarial=True, patience=3).decide(FIRST) == (True, False)
+    stopping = Stopping.from_beginning(None, adversarial=False, patience=3)
+    assert stopping.decide(FIRST) == (True, False)
 
 
 @pytest.mark.parametrize(("gain", "best"), [(1.01, True), (1.0, False), (0.9, False), (None, False)])
 def test_alone_the_larger_gain_is_better(alone, gain, best):
     assert alone.decide(replace(FIRST, gain_db=gain, palette_distance=0.5)).best is best
+
+
+def test_of_models_that_do_not_reach_the_colourfulness_the_larger_own_gain_is_better():
+    stopping = Stopping.from_beginning(None, adversarial=False, patience=0)
+    looks = [replace(FIRST, gain_db=None, own_gain_db=gain) for gain in (0.1, 0.3, 0.2)]
+    assert [stopping.decide(look).best for look in looks] == [True, True, False]
+
+
+def test_an_adversarial_stage_without_a_beginning_goes_by_gain_and_never_stops():
+    stopping = Stopping.from_beginning(None, adversarial=True, patience=2)
+    gains = (-1.0, 0.5, *[0.4] * 10)
+    verdicts = [stopping.decide(replace(FIRST, gain_db=gain, hue=10.0 * number)) for number, gain in enumerate(gains)]
+    assert [verdict.best for verdict in verdicts[:3]] == [True, True, False]
+    assert not any(verdict.stop for verdict in verdicts)
+
+
+def test_small_losses_of_palette_do_not_add_up(adversarial):
+    looks = [
+        replace(FIRST, palette_distance=0.15 + 0.0015 * number, kid_lite1=0.008 - 0.001 * number) for number in (1, 2)
+    ]
+    assert [adversarial.decide(look).best for look in looks] == [True, False]
 
 
 def test_a_model_that_reaches_the_colourfulness_is_better_than_one_that_does_not():
@@ -70,8 +88,7 @@ def test_against_the_discriminator_the_smaller_palette_distance_is_better_within
 
 
 def test_hues_are_compared_around_the_circle(adversarial):
-    stopping = Stopping(adversarial=True, patience=3)
-    stopping.decide(replace(FIRST, hue=-175.0))
+    stopping = Stopping.from_beginning(replace(FIRST, hue=-175.0), adversarial=True, patience=3)
     assert stopping.decide(replace(FIRST, hue=175.0, palette_distance=0.1)).best
 
 
@@ -85,7 +102,7 @@ def test_what_is_wrong_is_said(adversarial):
     assert adversarial.what_is_wrong(FIRST) is None
     assert adversarial.what_is_wrong(replace(FIRST, gain_db=0.5)) == "0.50 dB of gain lost"
     assert adversarial.what_is_wrong(replace(FIRST, hue=120.0)) == "the mean hue turned by 40 degrees"
-    assert "2.0 times less steady" in adversarial.what_is_wrong(replace(FIRST, unsteadiness=2.0))
+    assert adversarial.what_is_wrong(replace(FIRST, unsteadiness=2.0)).startswith("unsteady: two sizes differ by 200%")
 
 
 def test_a_stage_stops_after_its_patience_and_a_better_model_renews_it(alone):

@@ -9,6 +9,8 @@ References
 
 import numpy as np
 
+from training.grid_colour import softmax
+
 TEMPERATURES = (0.1, 10.0)  # between them the best is looked for
 BISECTIONS = 12
 LEAST_PROBABILITY = 1e-6  # of a colour: half of the least that a map can store stands for its zero
@@ -58,9 +60,7 @@ def tempered(probabilities: np.ndarray, temperature: float) -> np.ndarray:
     temperature : float
         T, greater than 0.
     """
-    logits = np.log(probabilities) / temperature
-    chances = np.exp(logits - logits.max(axis=0))
-    return chances / chances.sum(axis=0)
+    return softmax(np.log(probabilities) / temperature)
 
 
 def log_likelihood(probabilities: np.ndarray, bins: np.ndarray) -> float:

@@ -11,7 +11,6 @@ from pathlib import Path
 from time import perf_counter
 
 import numpy as np
-import torch
 
 from training.chroma_map import ChromaMap
 from training.data import Pictures
@@ -27,6 +26,7 @@ from training.evaluation.metrics import (
 )
 from training.evaluation.perceptual import Judgement, Judges
 from training.evaluation.truths import Figures, TrueSet, Truth, compare, pictures_to_measure
+from training.torch_threads import torch_threads
 
 CURVE_SATURATIONS = (0.5, 0.75, 1.0, 1.5, 2.0)
 EQUAL_COLOURFULNESS = 0.65  # the ratio at which models are compared
@@ -110,6 +110,7 @@ def evaluate(
     return measure(candidates, pictures, judges, report)
 
 
+@torch_threads(1)  # as in prediction: the same figures whatever the machine
 def measure(
     candidates: Sequence[Candidate], pictures: Pictures, judges: Judges, report: Report | None = None
 ) -> dict[str, dict[str, dict[str, object]]]:
@@ -127,7 +128,6 @@ def measure(
         Called with the number of steps done and of all steps.
     """
     require_torchmetrics()
-    torch.set_num_threads(1)  # as in prediction: the same figures whatever the machine
     trials = [Trial(candidate) for candidate in candidates]
     passes = 1 + sum(candidate.is_model for candidate in candidates)
     advance = _steps(len(pictures.encoded) * passes, report)

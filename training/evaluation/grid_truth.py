@@ -33,7 +33,7 @@ def small_lab(rgb8: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 
 def halved_ab(lab: np.ndarray) -> np.ndarray:
     """a* and b* of `small_lab` on the grid of a map's a*, b*: float32, shape (2, y / 2, x / 2)."""
-    return np.stack([halved(lab[..., channel]) for channel in (1, 2)])
+    return halved(lab[..., 1:]).transpose(2, 0, 1)
 
 
 def with_lightness(ab: np.ndarray, lightness: np.ndarray) -> np.ndarray:

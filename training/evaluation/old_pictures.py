@@ -4,7 +4,6 @@ The truth is the gray that the model is given, in the true colours. So the truth
 as `training.evaluation.evaluate.measure` needs it, and nothing but chroma is judged.
 """
 
-import io
 from pathlib import Path
 
 import numpy as np
@@ -12,12 +11,12 @@ from PIL import Image
 
 from training.color import srgb_to_lab
 from training.data import Pictures
-from training.degradation import degraded
+from training.degradation import NETWORK_SIDE, degraded
 from training.errors import InputFileError
+from training.formats.png import png_bytes
 from training.picture_sources import decode_rgb
 from training.reversible import reversible_rgb
 
-NETWORK_SIDE = 128  # short side of what the network sees, in the units of `training.degradation`
 PLATE_MARGIN = 0.06  # of each side: edges of the three exposures, and fringes
 
 
@@ -90,10 +89,3 @@ def true_colour_on(gray8: np.ndarray, rgb8: np.ndarray) -> np.ndarray:
     """
     lab = srgb_to_lab(rgb8 / np.float32(255))
     return reversible_rgb(gray8, lab[..., 1], lab[..., 2])
-
-
-def png_bytes(rgb8: np.ndarray) -> bytes:
-    """A picture as a PNG, fast rather than small."""
-    buffer = io.BytesIO()
-    Image.fromarray(rgb8).save(buffer, "PNG", compress_level=1)
-    return buffer.getvalue()

@@ -7,8 +7,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-# heading, key, format; a dash stands for what could not be had
-_COLUMNS = (
+COLUMNS = (  # heading, key, format
     ("PSNR dB", "psnr_db", ".2f"),
     ("gain dB", "gain_db", "+.2f"),
     ("± s.e.", "gain_se_db", ".2f"),
@@ -21,17 +20,14 @@ _COLUMNS = (
     ("colourfulness", "colourfulness_ratio", ".2f"),
     ("s / picture", "seconds_per_picture", ".3f"),
 )
-_COLUMNS_065 = (
-    ("saturation", "saturation", ".2f"),
-    ("gain dB", "gain_db", "+.2f"),
-    ("LPIPS (squeeze)", "lpips_squeeze", ".4f"),
-    ("CIEDE2000", "ciede2000", ".2f"),
-    ("palette distance", "palette_distance", ".3f"),
-)
+_KEYS_065 = ("gain_db", "lpips_squeeze", "ciede2000", "palette_distance")
+_COLUMNS_065 = (("saturation", "saturation", ".2f"), *(column for column in COLUMNS if column[1] in _KEYS_065))
 
 
 def print_table(result: Mapping[str, Mapping[str, Mapping]], console: "Console | None" = None) -> None:
     """Print what `evaluate` gave: one table as the models ship, one at equal colourfulness.
+
+    A dash stands for what could not be had.
 
     Parameters
     ----------
@@ -45,7 +41,7 @@ def print_table(result: Mapping[str, Mapping[str, Mapping]], console: "Console |
     console = console or Console()
     models = result["models"]
     pictures = max(figures["pictures"] for figures in models.values())
-    console.print(_table(f"{pictures} pictures, as the models ship", models, _COLUMNS))
+    console.print(_table(f"{pictures} pictures, as the models ship", models, COLUMNS))
     equal = {name: figures["at_065"] for name, figures in models.items() if figures["at_065"]}
     if equal:
         console.print(_table("at a colourfulness ratio of 0.65", equal, _COLUMNS_065))

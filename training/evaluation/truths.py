@@ -51,7 +51,11 @@ def pictures_to_measure(data: Path, limit: int | None = None) -> Pictures:
 
 def _usable(data: Path, left_out: dict[str, str]) -> Iterator[tuple[str, bytes]]:
     for picture in iter_picture_files(data):
-        encoded = picture.read()
+        try:
+            encoded = picture.read()
+        except InputFileError as error:
+            left_out[picture.name] = f"{error}"
+            continue
         if reason := why_unusable(encoded, _exactly_gray):
             left_out[picture.name] = reason
         else:

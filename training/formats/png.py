@@ -5,6 +5,7 @@ References
 .. [1] W3C, "Portable Network Graphics (PNG) Specification (Third Edition)", 2025.
 """
 
+import io
 import struct
 import zlib
 from collections.abc import Iterator
@@ -168,3 +169,12 @@ def _text_chunk(keyword: bytes, text: bytes) -> bytes:
 
 def _chunk(kind: bytes, content: bytes) -> bytes:
     return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+
+def png_bytes(pixels: np.ndarray) -> bytes:
+    """A picture of 8 bits as a PNG, fast rather than small: uint8, shape (Y, X) or (Y, X, 3)."""
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG", compress_level=1)
+    return buffer.getvalue()

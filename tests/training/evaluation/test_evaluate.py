@@ -6,6 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
+import zarr
 from PIL import Image
 from rich.console import Console
 from skimage import data
@@ -21,6 +23,7 @@ from training.evaluation.metrics import colourfulness
 from training.evaluation.perceptual import Judges
 from training.evaluation.table import print_table
 from training.evaluation.truths import Truth, pictures_to_measure
+from training.torch_threads import torch_threads
 from training.window import Window
 
 FIGURES = {
@@ -197,6 +200,28 @@ def test_pictures_that_say_nothing_are_left_out_with_the_reason(photographs):
     assert pictures.left_out["tiny.png"] == "smaller than 32 pixels"
     assert pictures.left_out["text.jpg"] == "cannot be read (no picture of a known format)"
     assert pictures.left_out["torn.png"].startswith("cannot be read (")
+
+
+def test_a_plane_that_cannot_be_read_is_left_out_with_its_sentence(photographs):
+    zarr.create_array(
+        photographs / "loud.zarr", data=np.full((40, 40, 3), 9, np.float32), dimension_names=("y", "x", "c")
+    )
+    pictures = pictures_to_measure(photographs)
+    assert pictures.names == ["astronaut.png", "chelsea.png", "coffee.png"]
+    assert pictures.left_out["loud.zarr"] == "loud.zarr has values from 9 to 9: floats must lie in 0..1"
+
+
+def test_measuring_leaves_the_threads_of_torch_as_they_were(photographs):
+    pytest.importorskip("torchmetrics")
+    used = []
+    candidate = Candidate(
+        "looks", lambda plane: used.append(torch.get_num_threads()) or even_map(plane, (0.0, 0.0)), False
+    )
+    with torch_threads(2):
+        measure([candidate], pictures_to_measure(photographs, 1), NO_JUDGES)
+        assert torch.get_num_threads() == 2
+    assert used == [1]
+    assert torch.get_num_threads() == 1
 
 
 def test_a_tar_gives_the_same_pictures_as_its_folder(photographs, tmp_path):

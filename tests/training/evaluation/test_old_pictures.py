@@ -8,7 +8,8 @@ from training.color import gray, srgb_to_lab
 from training.data import Pictures
 from training.degradation import degraded
 from training.errors import InputFileError
-from training.evaluation.old_pictures import degraded_truths, plates, png_bytes, true_colour_on
+from training.evaluation.old_pictures import degraded_truths, plates, true_colour_on
+from training.formats.png import png_bytes
 from training.picture_sources import decode_rgb
 
 
