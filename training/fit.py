@@ -290,7 +290,7 @@ class _Run:
             working_size=self.settings.working_size,
             saturation=1.0,
             mean_ab=self.mean_ab,
-            samples=self.trainer.seen,
+            samples=self.trainer.seen_before + self.trainer.seen,
         )
 
     def final_figures(self, model: Path) -> dict[str, Figures]:

@@ -14,6 +14,8 @@ from training.checkpoints import ModelInfo, load_model
 from training.chroma_map import AB_STRIDE, DISTRIBUTION_STRIDE, ChromaMap, quantised_ab, quantised_uncertainty
 from training.color import bin_centres
 from training.domain import plane_flags
+from training.doubt import expected_error
+from training.enlargement import halved
 from training.errors import PlaneError, SettingsError
 from training.grid_colour import GridColour, softmax
 from training.hashes import sha256_file
@@ -213,7 +215,9 @@ class Colorizer:
             [lightness[None] / np.float32(127.5) - 1, channels / [[[1]], [[AB_SCALE]], [[AB_SCALE]]]]
         ).astype(np.float32)
         straight, mirrored = self._pass(inputs, wraps), self._pass(inputs[:, :, ::-1], wraps)
-        return GridColour(*((one + other[..., ::-1]) / 2 for one, other in zip(straight, mirrored, strict=True)))
+        ab, stated, chances = ((one + other[..., ::-1]) / 2 for one, other in zip(straight, mirrored, strict=True))
+        light = halved(lightness.astype(np.float32) / np.float32(2.55))
+        return GridColour(ab, expected_error(stated, chances, ab, light), chances)
 
     def _pass(self, inputs: np.ndarray, wraps: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """One pass of the network: a*, b*, their expected error, and the probabilities of the bins."""

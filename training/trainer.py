@@ -49,14 +49,17 @@ class Trainer:
         Exponential moving average of the generator: what ships.
     place : int
         In the schedule: samples of the stages so far.
+    seen_before : int
+        Samples that the model it starts from had seen.
     seen : int
-        Samples that the weights have learned from: fewer where a stage stopped early, or went back to its best.
+        Samples that the weights have learned from in this run: fewer where a stage stopped early, or went back to its best.
     """
 
     def __init__(self, settings: Settings, fabric: "Fabric", rarity: Tensor | None = None) -> None:
         self.settings, self.fabric = settings, fabric
         torch.manual_seed(settings.seed)
-        self.generator = _new_generator(settings).to(memory_format=torch.channels_last)
+        generator, self.seen_before = _new_generator(settings)
+        self.generator = generator.to(memory_format=torch.channels_last)
         self.discriminator = PatchDiscriminator().to(memory_format=torch.channels_last)
         self.average = copy.deepcopy(self.generator).requires_grad_(False).to(fabric.device)
         if fabric.world_size > 1 and fabric.device.type == "cuda":  # elsewhere each process has its own statistics
@@ -202,7 +205,8 @@ def part_of(tensors: Mapping[str, Tensor], name: str) -> dict[str, Tensor]:
     return {key.removeprefix(f"{name}/"): value for key, value in tensors.items() if key.startswith(f"{name}/")}
 
 
-def _new_generator(settings: Settings) -> UNetGenerator:
+def _new_generator(settings: Settings) -> tuple[UNetGenerator, int]:
+    """The generator that a run starts from, and how many samples it has seen."""
     generator = UNetGenerator(settings.encoder, size=settings.stages[0].size, dropout=settings.dropout)
     if settings.base:
         base, info = load_model(find_model(settings.base))
@@ -211,9 +215,10 @@ def _new_generator(settings: Settings) -> UNetGenerator:
         if info.encoder == "pix2pix" and info.size != settings.stages[0].size:
             raise SettingsError(f"base: {settings.base} is pix2pix of {info.size} pixels: train at that size")
         generator.load_state_dict(base.state_dict())
-    elif settings.pretrained:
+        return generator, info.samples
+    if settings.pretrained:
         load_imagenet(generator.encoder)
-    return generator
+    return generator, 0
 
 
 def make_fabric(settings: Settings) -> "Fabric":

@@ -431,6 +431,13 @@ def test_a_run_can_start_from_another_model(make):
     )
 
 
+def test_a_model_counts_the_samples_of_its_base_too(make):
+    first = train(make("first"))
+    stages = [Stage(size=32, samples=2 * BATCH)]
+    second = train(make("second", base=str(first), name="second", stages=stages))
+    assert load_model(second)[1].samples == 8 * BATCH
+
+
 def test_a_base_of_another_architecture_is_refused(make):
     first = train(make("first"))
     settings = make("second", base=str(first), encoder="efficientnet_lite0")
