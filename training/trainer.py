@@ -24,7 +24,7 @@ from training.settings import Settings, Stage
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
-SMALL_BATCH = 8  # of smaller ones the statistics are noise: batch norm keeps those that it has (from scratch: none)
+SMALL_BATCH = 8  # of smaller ones the statistics are noise: batch norm keeps what it has, from scratch nothing
 STRONG_DISCRIMINATOR = 0.2  # loss below which it waits: it wins outright, and would teach nothing (at chance 1.39)
 Scalars = dict[str, float]
 
