@@ -6,7 +6,6 @@ RUN is the folder of the run, SELECT the photographs that it was chosen by, VAL 
 """
 
 import argparse
-import hashlib
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -18,6 +17,7 @@ from training.color import gray, srgb_to_lab
 from training.evaluation.colour_groups import group_means
 from training.evaluation.evaluate import evaluate
 from training.evaluation.truths import pictures_to_measure
+from training.hashes import sha256_file
 from training.model_card import write_card
 from training.model_files import SHIPPED_FOLDER
 from training.picture_sources import decode_rgb
@@ -25,8 +25,8 @@ from training.settings import read_settings
 
 GROUPS_TEXT = """## Bias in skin, sky and green
 
-Mean a\\*, b\\* of the pixels of {pictures} whose true colour is that of a group (wood, sand and fur have the colours of skin,
-too), true and predicted.
+Mean a\\*, b\\* of the pixels of {pictures} whose true colour is that of a group (wood, sand and fur
+have the colours of skin, too), true and predicted.
 
 | group | pixels | true a\\*, b\\* | predicted a\\*, b\\* | chroma, predicted of true |
 |---|---|---|---|---|
@@ -83,7 +83,7 @@ def groups_text(means: Mapping[str, Mapping[str, float]], pictures: str) -> str:
 def write_hashes() -> None:
     """Pin the SHA-256 of every shipped model."""
     paths = SHIPPED_FOLDER.glob("*.safetensors")
-    lines = (f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}" for path in paths)
+    lines = (f"{sha256_file(path)}  {path.name}" for path in paths)
     (SHIPPED_FOLDER / "SHA256SUMS").write_text("".join(f"{line}\n" for line in sorted(lines)))
 
 

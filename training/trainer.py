@@ -52,7 +52,7 @@ class Trainer:
     seen_before : int
         Samples that the model it starts from had seen.
     seen : int
-        Samples that the weights have learned from in this run: fewer where a stage stopped early, or went back to its best.
+        Samples that the weights learned from in this run: fewer where a stage stopped early or went back to its best.
     """
 
     def __init__(self, settings: Settings, fabric: "Fabric", rarity: Tensor | None = None) -> None:
