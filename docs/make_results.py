@@ -120,7 +120,11 @@ def write_page() -> None:
     rows = {name: json.loads((RESULTS / f"{name}.json").read_text()) for name in names}
     draw_curves({name: row["curve"] for name, row in rows.items() if row["curve"]})
     environment = Environment(loader=FileSystemLoader(DOCS), undefined=StrictUndefined, trim_blocks=True)
-    text = environment.get_template("results.md.j2").render(rows=rows, texts=ROWS | {SHIPPED: "**the shipped model**"})
+    text = environment.get_template("results.md.j2").render(
+        rows=rows,
+        texts=ROWS | {SHIPPED: "**the shipped model**"},
+        trade_off=(RESULTS / "trade-off.json").exists(),
+    )
     (DOCS / "results.md").write_text(text.rstrip() + "\n")
 
 

@@ -6,20 +6,21 @@ BASE is the model that pretrained-l1.toml gives. Writes docs/results/trade-off.j
 """
 
 import argparse
-import csv
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
 
 from matplotlib.figure import Figure
 
 from training.fit import CHECKPOINT, train
+from training.run_log import read_table
 from training.settings import Settings, read_settings
-from training.stopping import Figures, Stopping
+from training.stopping import Look, Stopping
 
 DOCS = Path(__file__).parent
 RECIPE = DOCS.parent / "training" / "recipes" / "adversarial.toml"
-WEIGHTS = (0.0, 0.25, 1.0, 4.0)
+WEIGHTS = (0.0, 0.5, 2.0)
 PLOTS = (("colourfulness_ratio", "own_gain_db"), ("palette_distance", "gain_db"), ("hue", "unsteadiness"))
 HEADINGS = {
     "colourfulness_ratio": "colourfulness ratio",
@@ -56,8 +57,7 @@ def looks(weight: float, arguments: argparse.Namespace) -> Looks:
     folder = settings.output / settings.name
     if not (folder / f"{settings.name}.safetensors").exists():
         train(settings, resume=(folder / CHECKPOINT).exists())
-    with open(folder / "watch.csv", newline="") as file:
-        return [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]
+    return read_table(folder / "watch.csv")
 
 
 def settings_of(weight: float, arguments: argparse.Namespace) -> Settings:
@@ -76,10 +76,10 @@ def settings_of(weight: float, arguments: argparse.Namespace) -> Settings:
 
 def kept_look(run: Looks) -> int:
     """Number of the look whose model the rule of the adversarial stage keeps."""
-    stopping, kept = Stopping(adversarial=True, patience=0), 0
-    for index, look in enumerate(run):
-        figures = {key: value for key, value in look.items() if key != "best"}
-        if stopping.decide(Figures(**figures)).best:  # type: ignore[arg-type]
+    looks = [Look(**{field.name: row.get(field.name) for field in fields(Look)}) for row in run]  # type: ignore[arg-type]
+    stopping, kept = Stopping.from_beginning(looks[0], adversarial=True, patience=0), 0
+    for index, look in enumerate(looks[1:], 1):
+        if stopping.decide(look).best:
             kept = index
     return kept
 

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from training.alone import alone_in
 from training.audit import Audit, audit
 from training.audit_report import write_report
 from training.checkpoints import ModelInfo, read_tensors, save_model, write_tensors
@@ -91,8 +92,9 @@ def train(
         report = audited = note = lambda *_: None  # type: ignore[assignment]
     left_out, found = _to_leave_out(settings, folder if resume else None, audited)
     pictures = _load(settings, left_out)
-    note(f"{len(pictures.names)} pictures; left out: {_counts(pictures.left_out) or 'none'} ({folder / MANIFEST})")
-    with torch_threads(settings.threads), _no_denormals():
+    counts = _counts(pictures.left_out) or "none"
+    note(f"{len(pictures.names)} pictures to learn from; left out: {counts} (by name in {folder / MANIFEST})")
+    with torch_threads(settings.threads), _no_denormals(), alone_in(folder, fabric.is_global_zero):
         run = _Run(settings, fabric, pictures, folder, resume=resume, report=report, note=note)
         if run.is_main:
             write_settings(settings, folder / "settings.toml")
@@ -106,6 +108,7 @@ def train(
         if run.is_main:
             save_model(path, run.trainer.average, run.info())
             write_card(folder / "card.md", path, settings, run.final_figures(path))
+            note(f"what was made of it: {folder / 'card.md'}; the curves: {folder / 'progress.html'}")
     return path
 
 
@@ -210,9 +213,8 @@ class _Run:
                 end += stage.samples
                 if self.trainer.place < end and not self._stage(stage, end, interrupted):
                     return False
-        self._save()
         if self.log:
-            self.log.write_page()
+            self.log.finish(self.trainer.place)
         return True
 
     def _stage(self, stage: Stage, end: int, interrupted: "_Interruption") -> bool:
@@ -234,9 +236,11 @@ class _Run:
             if stopped or trainer.place == end:
                 self._end_stage(end)
             asked = interrupted.asked()
-            if asked or trainer.place - self.saved >= self.settings.checkpoint_every:
+            if asked or trainer.place == end or trainer.place - self.saved >= self.settings.checkpoint_every:
                 self._save()
             if asked:
+                if self.log:
+                    self.log.finish(trainer.place)
                 return False
             if trainer.place == end:
                 return True
@@ -266,6 +270,7 @@ class _Run:
 
     def _look(self) -> bool:
         """Measure the model as it is, in one process; whether the stage should stop."""
+        self.trainer.check_finite(*self.trainer.average.state_dict().values())
         verdict = Verdict(best=False, stop=False)
         if self.watcher and self.stopping and self.log:
             look, row = self.watcher.look(self.trainer.average, self.info(), self.trainer.place)
@@ -298,7 +303,7 @@ class _Run:
         if not self.watcher:
             return {}
         pictures = self.watcher.pictures
-        title = f"{len(pictures.names)} pictures that it was not trained on, reduced to {SIDE} pixels"
+        title = f"{len(pictures.names)} pictures that it was watched on, not trained on, reduced to {SIDE} pixels"
         candidates = find_candidates([str(model), "gray", "mean"])
         return {title: measure(candidates, pictures, self.watcher.judges)["models"]}
 

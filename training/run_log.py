@@ -15,7 +15,8 @@ from training.html import write_html
 from training.settings import Settings
 from training.stopping import Look
 
-LOG_EVERY = 640  # samples
+LOG_EVERY = 640  # samples, fewer in a short run
+LEAST_LINES = 20
 PAGE_EVERY = 60.0  # seconds
 SHOWN_ROWS = 8  # previews on the page
 MOST_POINTS = 500  # of a curve
@@ -63,16 +64,27 @@ class RunLog:
         self.before = self.losses.rows[-1]["seconds"] if self.losses.rows else 0.0
         self.start = self.page_written = time.perf_counter()
         self.pending: list[Scalars] = []
+        total = sum(stage.samples for stage in settings.stages)
+        self.every = min(LOG_EVERY, max(1, total // LEAST_LINES))
         self.last, self.last_time, self.waited = max(samples, 0), self.start, 0.0
 
     def add(self, scalars: Scalars, samples: int, waited: float) -> None:
         """Note the losses of one step and the seconds that it waited; write a line every few hundred samples."""
         self.pending.append(scalars)
         self.waited += waited
-        if samples - self.last < LOG_EVERY:
-            return
+        if samples - self.last >= self.every:
+            self._write_line(samples)
+
+    def finish(self, samples: int) -> None:
+        """Write what is left, and the page."""
+        if self.pending:
+            self._write_line(samples)
+        self.write_page()
+
+    def _write_line(self, samples: int) -> None:
         now = time.perf_counter()
-        means = {key: float(np.mean([s[key] for s in self.pending if key in s])) for key in scalars}
+        keys = dict.fromkeys(key for scalars in self.pending for key in scalars)
+        means = {key: float(np.mean([s[key] for s in self.pending if key in s])) for key in keys}
         pace = {
             "pictures_per_second": (samples - self.last) / (now - self.last_time),
             "waiting": self.waited / (now - self.last_time),

@@ -132,9 +132,8 @@ class Trainer:
         """Stop before what is not finite spoils the last checkpoint."""
         if self.in_any_process(not all(torch.isfinite(value).all() for value in values)):
             raise TrainingError(
-                f"losses or weights are no longer finite after {self.place} samples; the last checkpoint is kept: "
-                "lower the learning rate of this stage, then resume if the checkpoint is older than the stage, "
-                "else train again under another name"
+                f"losses or weights are no longer finite after {self.place} samples; the last checkpoint, if there was "
+                "one, is kept: lower the learning rate of this stage and resume, or start again if the stage had begun"
             )
 
     def in_any_process(self, flag: bool) -> bool:

@@ -118,7 +118,7 @@ def test_a_run_gives_a_model_its_settings_a_log_and_a_checkpoint(make):
     assert (info.name, info.encoder, info.size, info.samples) == ("tiny", "pix2pix", 32, 6 * BATCH)
     assert network.stride == 32
     files = {file.name for file in path.parent.iterdir()}
-    tables = {"log.csv", "watch.csv", "progress.html", "pictures.json", "card.md"}
+    tables = {"log.csv", "watch.csv", "progress.html", "pictures.json", "card.md", ".lock"}
     assert files == {"tiny.safetensors", "settings.toml", CHECKPOINT} | tables
 
 
@@ -374,7 +374,7 @@ def test_an_adversarial_stage_stops_itself_and_says_how_much_it_saw(make, watche
     settings = make(watch=watched_pictures, stages=stages)
     path = train(settings, note=notes.append)
     assert load_model(path)[1].samples == 2 * BATCH  # that of the first stage was the best
-    assert notes[-2:] == [
+    assert notes[-3:-1] == [
         f"after {4 * BATCH} samples: 1.50 dB of gain lost",
         f"the stage ends at {4 * BATCH} samples with the model of {2 * BATCH}",
     ]
@@ -574,13 +574,27 @@ def test_too_few_pictures_are_refused_before_anything_is_written(make, tmp_path)
     assert not make().output.exists()
 
 
+def test_two_runs_at_once_are_refused(make, at_step):
+    settings = make()
+    errors = []
+
+    def again():
+        with pytest.raises(TrainingError, match=r"another run is in .*tiny: wait for it") as caught:
+            train(make())
+        errors.append(caught)
+
+    at_step(1, again)
+    train(settings)
+    assert len(errors) == 1
+
+
 # -- when it goes wrong ----------------------------------------------------------------------------------------------
 
 
 def test_a_loss_that_is_not_finite_stops_the_run_and_a_lower_rate_saves_it(make):
     first = Stage(size=32, samples=3 * BATCH)
     settings = make(stages=[first, Stage(size=32, samples=6 * BATCH, learning_rate=1e25)], checkpoint_every=3 * BATCH)
-    with pytest.raises(TrainingError, match=r"no longer finite after \d+ samples; the last checkpoint is kept: lower"):
+    with pytest.raises(TrainingError, match=r"no longer finite after \d+ samples; the last checkpoint, if there was"):
         train(settings)
     tensors, metadata = read_tensors(settings.output / "tiny" / CHECKPOINT, 10**9)
     assert metadata["place"] == 3 * BATCH

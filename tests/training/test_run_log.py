@@ -14,7 +14,7 @@ LOOK = Look(0, 1.0, None, 11.0, 0.15, 1.1, 0.5, None, 80.0, 1.0)
 
 @pytest.fixture
 def settings() -> Settings:
-    return Settings(name="run", data=["data"], stages=[{"size": 32, "samples": 3200}])
+    return Settings(name="run", data=["data"], stages=[{"size": 32, "samples": 32000}])
 
 
 def read(path) -> list[dict[str, str]]:
@@ -68,6 +68,16 @@ def test_the_page_shows_rows_of_pictures_from_the_first_to_the_last(tmp_path, se
     assert "<figcaption>true<" in page
     assert "<figcaption>0<" in page
     assert "<figcaption>2,900<" in page
+
+
+def test_what_is_left_is_written_at_the_end(tmp_path, settings):
+    reports = []
+    log = RunLog(tmp_path, settings, -1, lambda samples, scalars: reports.append(samples))
+    log.add({"l1": 3.0}, 32, waited=0.0)
+    log.finish(32)
+    assert [line["samples"] for line in read(tmp_path / "log.csv")] == ["32"]
+    assert reports == [32]
+    assert (tmp_path / "progress.html").exists()
 
 
 def test_figures_that_cannot_be_had_stay_empty(tmp_path, settings):
