@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from training.color import bin_centres
-from training.doubt import expected_error
+from training.doubt import LEVEL, expected_error
 
 SHAPE, COARSE = (16, 24), (4, 6)
 MIDDLE = np.full(SHAPE, 50, np.float32)
@@ -21,7 +21,7 @@ def even(colour) -> np.ndarray:
 
 def test_it_is_the_geometric_mean_of_what_is_stated_and_what_is_implied():
     error = expected_error(np.full(SHAPE, 4, np.float32), certain((10, 30)), even((0, 20)), MIDDLE)
-    np.testing.assert_allclose(error, np.sqrt(4 * 10), rtol=1e-5)
+    np.testing.assert_allclose(error, LEVEL * np.sqrt(4 * 10), rtol=1e-5)
 
 
 def test_a_certain_colour_that_was_predicted_has_no_error():
@@ -32,7 +32,7 @@ def test_a_certain_colour_that_was_predicted_has_no_error():
 def test_in_black_and_white_there_is_less_room_for_error(lightness):
     stated, light = np.full(SHAPE, 4, np.float32), np.full(SHAPE, lightness, np.float32)
     error = expected_error(stated, certain((10, 30)), even((0, 20)), light)
-    np.testing.assert_allclose(error, 0.3 * np.sqrt(4 * 10), rtol=1e-5)
+    np.testing.assert_allclose(error, LEVEL * 0.3 * np.sqrt(4 * 10), rtol=1e-5)
 
 
 def test_doubt_lies_where_the_distribution_is_wide():
