@@ -28,7 +28,7 @@ HEADINGS = {
     "palette_distance": "palette distance at ratio 0.65",
     "gain_db": "gain over gray at ratio 0.65, dB",
     "hue": "mean hue, degrees",
-    "unsteadiness": "distance between two sizes, a*, b*",
+    "unsteadiness": "difference between two sizes, of the chroma",
 }
 Looks = Sequence[Mapping[str, float]]
 
