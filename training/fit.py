@@ -266,6 +266,8 @@ class _Run:
             trainer.go_back(self.best, self.last_look.samples)
             self.note(f"the stage ends at {trainer.place} samples with the model of {self.last_look.samples}")
             self.stopping, self.best = None, {}
+        if self.log:
+            self.log.end_stage(trainer.place, end)
         trainer.place = end
 
     def _look(self) -> bool:
@@ -273,9 +275,10 @@ class _Run:
         self.trainer.check_finite(*self.trainer.average.state_dict().values())
         verdict = Verdict(best=False, stop=False)
         if self.watcher and self.stopping and self.log:
+            began = time.perf_counter()
             look, row = self.watcher.look(self.trainer.average, self.info(), self.trainer.place)
             verdict = self.stopping.decide(look)
-            self.log.watched(look, row, best=verdict.best)
+            self.log.watched(look, row, best=verdict.best, seconds=time.perf_counter() - began)
             if wrong := self.stopping.what_is_wrong(look):
                 self.note(f"after {look.samples} samples: {wrong}")
         best, stop = self.fabric.broadcast(verdict)

@@ -96,12 +96,18 @@ class RunLog:
         if now - self.page_written > PAGE_EVERY:
             self.write_page()
 
-    def watched(self, look: Look, row: np.ndarray, *, best: bool) -> None:
-        """Note what was measured, and keep a row of pictures."""
+    def end_stage(self, samples: int, end: int) -> None:
+        """Write what is left of a stage that stopped, and go on from its end: what is skipped is no pace."""
+        if self.pending and samples > self.last:
+            self._write_line(samples)
+        self.last = end
+
+    def watched(self, look: Look, row: np.ndarray, *, best: bool, seconds: float) -> None:
+        """Note what was measured in so many seconds, and keep a row of pictures."""
         self.figures.append({**asdict(look), "best": best})
         self.save_row(f"{look.samples:09}", row)
         self.write_page()
-        self.last_time = time.perf_counter()  # looking is not learning
+        self.last_time += seconds  # looking is not learning
 
     def save_row(self, name: str, row: np.ndarray) -> None:
         """Keep a row of pictures as PNG."""

@@ -61,13 +61,31 @@ def test_the_page_shows_rows_of_pictures_from_the_first_to_the_last(tmp_path, se
     row = np.zeros((8, 16, 3), np.uint8)
     log.save_row("true", row)
     for look in range(30):
-        log.watched(replace(LOOK, samples=look * 100), row, best=False)
+        log.watched(replace(LOOK, samples=look * 100), row, best=False, seconds=0.0)
     log.write_page()
     page = (tmp_path / "progress.html").read_text()
     assert page.count("<img") == 1 + run_log.SHOWN_ROWS
     assert "<figcaption>true<" in page
     assert "<figcaption>0<" in page
     assert "<figcaption>2,900<" in page
+
+
+def test_neither_looks_nor_skipped_samples_count_for_the_pace(tmp_path, settings, monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(run_log.time, "perf_counter", lambda: now[0])
+    log = RunLog(tmp_path, settings, -1, None)
+    for samples, seconds in ((320, 10), (640, 10)):
+        now[0] += seconds
+        if samples == 640:
+            now[0] += 100
+            log.watched(LOOK, np.zeros((8, 16, 3), np.uint8), best=True, seconds=100.0)
+        log.add({"l1": 1.0}, samples, waited=0.0)
+    now[0] += 10
+    log.add({"l1": 1.0}, 960, waited=0.0)
+    log.end_stage(960, 8000)
+    now[0] += 20
+    log.add({"l1": 1.0}, 8640, waited=0.0)
+    assert [float(line["pictures_per_second"]) for line in read(tmp_path / "log.csv")] == [32, 32, 32]
 
 
 def test_what_is_left_is_written_at_the_end(tmp_path, settings):
@@ -82,6 +100,6 @@ def test_what_is_left_is_written_at_the_end(tmp_path, settings):
 
 def test_figures_that_cannot_be_had_stay_empty(tmp_path, settings):
     log = RunLog(tmp_path, settings, -1, None)
-    log.watched(LOOK, np.zeros((8, 16, 3), np.uint8), best=True)
+    log.watched(LOOK, np.zeros((8, 16, 3), np.uint8), best=True, seconds=0.0)
     (line,) = read(tmp_path / "watch.csv")
     assert (line["gain_db"], line["lpips_squeeze"], line["best"]) == ("1", "", "1")
